@@ -1,0 +1,1 @@
+"""Speech: audio, features, text, networks, decoding and scoring. Knows nothing of Beam."""

@@ -1,0 +1,100 @@
+"""One utterance's audio → its examples: the recording itself and its augmented copies, as features."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import BinaryIO, Literal
+
+from pydantic import Field
+
+from asr_model.audio import AudioError, AudioSettings, decode, resample, select_channels
+from asr_model.augment import Copy, augment
+from asr_model.config import Settings
+from asr_model.features import LogMel, log_mel, to_bytes
+from asr_model.records import Example, Utterance
+from asr_model.text import normalize_text
+
+__all__ = ["FeaturizeSettings", "SplitSettings", "make_examples", "split_of"]
+
+SPLITS = ("train", "dev", "test")
+
+
+class SplitSettings(Settings):
+    """Which utterances are for training: by the row's ``split`` column, else by a hash of its speaker."""
+
+    dev: float = Field(default=0.1, ge=0, le=1)
+    """Part of the speakers, by hash, whose utterances are for development."""
+    test: float = Field(default=0.0, ge=0, le=1)
+
+
+class FeaturizeSettings(Settings):
+    """The settings of `featurize`."""
+
+    audio: AudioSettings = AudioSettings(max_seconds=60.0)
+    features: LogMel = LogMel()
+    copies: tuple[Copy, ...] = ()
+    """Augmented copies, made of training utterances only."""
+    split: SplitSettings = SplitSettings()
+    unit_minutes: float = Field(default=60.0, gt=0)
+    """Audio in a work unit, and so in a shard (an hour is about 55 MB of 80 bands), copies not counted."""
+    max_failure_rate: float = Field(default=0.05, ge=0, le=1)
+
+
+def split_of(utterance: Utterance, settings: SplitSettings) -> Literal["train", "dev", "test"]:
+    """Return the split of an utterance; all utterances of a speaker (without one: of a file) fall in the same.
+
+    Raises:
+        ValueError: the row's ``split`` column holds something else than train, dev or test.
+    """
+    given = utterance.extra.get("split")
+    if given is not None:
+        if given not in SPLITS:
+            raise ValueError(f"{utterance.audio_filepath}: split {given!r}, wanted one of {', '.join(SPLITS)}")
+        return given  # type: ignore[no-any-return]
+    key = utterance.speaker or utterance.audio_filepath
+    position = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest()) / 2**64
+    if position < settings.dev:
+        return "dev"
+    return "test" if position < settings.dev + settings.test else "train"
+
+
+def make_examples(file: BinaryIO, utterance: Utterance, settings: FeaturizeSettings) -> list[Example]:
+    """Return the examples of an utterance whose audio is in ``file``.
+
+    Raises:
+        AudioError: the audio cannot be used, ``empty-text`` where there is nothing to learn from it, or
+            ``ambiguous-channel`` where one text stands for several channels.
+    """
+    if not normalize_text(utterance.text or ""):
+        raise AudioError("empty-text", f"text is {utterance.text!r}: nothing to train on")
+    audio = decode(file, settings.audio)
+    chosen = select_channels(audio, utterance.channel, settings.audio.channels)
+    if len(chosen) > 1:
+        message = f"{len(chosen)} channels for one text: name a channel, or set audio.channels to mix"
+        raise AudioError("ambiguous-channel", message)
+    ((channel, samples),) = chosen
+    samples = resample(samples, audio.sample_rate, settings.features.sample_rate)
+    copies = settings.copies if split_of(utterance, settings.split) == "train" else ()
+    variants = [("", samples)]
+    variants += [(copy.name, augment(samples, settings.features.sample_rate, copy)) for copy in copies]
+    examples = []
+    for name, variant in variants:
+        values = log_mel(variant, settings.features)
+        examples.append(
+            Example(
+                id="/".join([f"{utterance.audio_filepath}#{channel}", *filter(None, [name])]),
+                audio_filepath=utterance.audio_filepath,
+                channel=channel,
+                copy=name,
+                text=utterance.text or "",
+                speaker=utterance.speaker,
+                duration=round(len(variant) / settings.features.sample_rate, 6),
+                sample_rate=audio.sample_rate,
+                codec=audio.codec,
+                num_channels=audio.num_channels,
+                num_frames=len(values),
+                features=to_bytes(values),
+                extra=utterance.extra,
+            )
+        )
+    return examples

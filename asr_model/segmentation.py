@@ -1,0 +1,90 @@
+"""Recording → speech segments, by energy: what lies between long pauses."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from asr_model.config import Settings
+
+__all__ = ["SegmentationSettings", "speech_segments"]
+
+FRAME_SECONDS = 0.01
+SILENCE_DB = -70.0
+"""Root mean square (0 dB: full scale) below which nothing is speech."""
+MIN_CONTRAST_DB = 10.0
+"""Where loud and quiet frames lie closer than this, there is no telling speech from pause: all is one stretch."""
+
+
+class SegmentationSettings(Settings):
+    """Where a recording is cut; times in seconds."""
+
+    threshold: float = Field(default=0.3, ge=0, le=1)
+    """Where speech begins, on the way from the noise floor (0) to the loud parts (1), in decibels."""
+    min_pause_seconds: float = Field(default=0.6, gt=0)
+    """Shorter pauses stay inside a segment."""
+    padding_seconds: float = Field(default=0.25, ge=0)
+    """What is kept of the pause on both sides."""
+    min_speech_seconds: float = Field(default=0.05, ge=0)
+    """Shorter sounds between pauses are clicks."""
+    max_seconds: float = Field(default=20.0, gt=1)
+    """Longer stretches are cut at their quietest place."""
+
+
+def speech_segments(
+    samples: NDArray[np.float32], sample_rate: int, settings: SegmentationSettings
+) -> list[tuple[int, int]]:
+    """Return (start, end) of each stretch of speech in samples (N,), counted in samples, in order, not overlapping."""
+    frame = round(sample_rate * FRAME_SECONDS)
+    num_frames = len(samples) // frame
+    if not num_frames:
+        return [(0, len(samples))] if len(samples) else []
+    levels = _levels(samples[: num_frames * frame].reshape(num_frames, frame))
+    quiet, loud = np.percentile(np.maximum(levels, SILENCE_DB), [10, 98])
+    if loud - quiet < MIN_CONTRAST_DB:
+        active = np.full(num_frames, loud > SILENCE_DB)
+    else:
+        active = levels > quiet + settings.threshold * (loud - quiet)
+    segments: list[tuple[int, int]] = []
+    padding = round(settings.padding_seconds / FRAME_SECONDS)
+    for start, end in _stretches(active, settings):
+        padded = (max(0, start - padding), min(num_frames, end + padding))
+        if segments and padded[0] < segments[-1][1]:  # paddings meet: the pause is shared
+            middle = (padded[0] + segments[-1][1]) // 2
+            segments[-1], padded = (segments[-1][0], middle), (middle, padded[1])
+        segments.append(padded)
+    cut = [piece for segment in segments for piece in _cut(*segment, levels, settings.max_seconds)]
+    # The last frame is followed by less than a frame of samples, which belong to it.
+    return [(start * frame, len(samples) if end == num_frames else end * frame) for start, end in cut]
+
+
+def _levels(frames: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the root mean square level of (T, samples) frames in decibels, over 3 frames, without the offset."""
+    power = frames.var(axis=1, dtype=np.float64)
+    smooth = np.convolve(np.pad(power, 1, mode="edge"), np.full(3, 1 / 3), mode="valid")
+    levels: NDArray[np.float64] = 10 * np.log10(np.maximum(smooth, 1e-12))
+    return levels
+
+
+def _stretches(active: NDArray[np.bool_], settings: SegmentationSettings) -> list[tuple[int, int]]:
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], active, [False]]).astype(np.int8)))
+    stretches: list[tuple[int, int]] = []
+    for start, end in edges.reshape(-1, 2).tolist():
+        if stretches and (start - stretches[-1][1]) * FRAME_SECONDS < settings.min_pause_seconds:
+            stretches[-1] = (stretches[-1][0], end)
+        else:
+            stretches.append((start, end))
+    return [(s, e) for s, e in stretches if (e - s) * FRAME_SECONDS >= settings.min_speech_seconds]
+
+
+def _cut(start: int, end: int, levels: NDArray[np.float64], max_seconds: float) -> list[tuple[int, int]]:
+    """Cut a segment that is too long at the quietest frame of its second half, again and again."""
+    longest = int(max_seconds / FRAME_SECONDS)
+    pieces = []
+    while end - start > longest:
+        middle = start + longest // 2
+        place = middle + int(np.argmin(levels[middle : start + longest]))
+        pieces.append((start, place))
+        start = place
+    return [*pieces, (start, end)]

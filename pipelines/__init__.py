@@ -1,0 +1,1 @@
+"""Beam: reading, wiring and writing. Decides nothing about speech."""

@@ -1,0 +1,290 @@
+"""Every path, manifest layout, file name and marker; files of any Beam filesystem."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from asr_model.records import Failure, Utterance, from_table, read_stamp
+
+__all__ = [
+    "FAILURES_FILE",
+    "RUN_FILE",
+    "SUCCESS_FILE",
+    "InputError",
+    "delete",
+    "exists",
+    "join",
+    "list_files",
+    "open_file",
+    "read_json",
+    "read_manifest",
+    "read_rows",
+    "read_stamps",
+    "read_success",
+    "write_file",
+    "write_json",
+    "write_lines",
+    "write_parquet",
+]
+
+SUCCESS_FILE = "_SUCCESS"
+"""Finished marker (JSON: counts, settings, versions, files), written last; readers refuse a folder without it."""
+RUN_FILE = "_RUN.json"
+"""What the folder is an output of, written first; another run refuses the folder."""
+FAILURES_FILE = "failures.jsonl"
+MANIFEST_FILE = "manifest.jsonl"
+AUDIO_SUFFIXES = frozenset(
+    {".aif", ".aiff", ".au", ".caf", ".flac", ".gsm", ".mp3", ".oga", ".ogg", ".opus", ".sph", ".w64", ".wav"}
+)
+ROW_GROUP_BYTES = 32 << 20
+"""Uncompressed bytes of a row group: what a reader holds in memory."""
+_GLOB = re.compile(r"[*?\[]")
+
+
+class InputError(ValueError):
+    """An input is missing, unfinished or of another kind than wanted."""
+
+
+def is_url(path: str) -> bool:
+    """Return whether ``path`` lies on a remote filesystem."""
+    return "://" in path
+
+
+def join(folder: str, path: str) -> str:
+    """Return ``path`` seen from ``folder``: absolute paths and URLs stay what they are."""
+    if is_url(path) or Path(path).is_absolute() or folder in ("", "."):
+        return path
+    return f"{folder.rstrip('/')}/{path}"
+
+
+def open_file(path: str) -> BinaryIO:
+    """Open a file for reading bytes.
+
+    Raises:
+        FileNotFoundError, IsADirectoryError, PermissionError, OSError: as its filesystem says.
+    """
+    if not is_url(path):
+        return open(path, "rb")
+    file: BinaryIO = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    return file
+
+
+def exists(path: str) -> bool:
+    """Return whether a file of that name exists."""
+    return bool(FileSystems.exists(path))
+
+
+def size_and_time(path: str) -> tuple[int, float]:
+    """Return size in bytes and time of the last change (seconds since 1970), by which a changed file is noticed.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    if not is_url(path):
+        status = Path(path).stat()
+        return status.st_size, status.st_mtime
+    found = FileSystems.match([path])[0].metadata_list
+    if not found:
+        raise FileNotFoundError(path)
+    return found[0].size_in_bytes, found[0].last_updated_in_seconds or 0.0
+
+
+def list_files(pattern: str) -> list[tuple[str, int]]:
+    """Return (path, bytes) of the files a glob pattern matches (``**`` crosses folders), sorted by path."""
+    found = FileSystems.match([pattern])[0].metadata_list
+    return sorted((metadata.path, metadata.size_in_bytes) for metadata in found)
+
+
+def write_file(path: str, data: bytes) -> None:
+    """Write a file that is whole or absent."""
+    with _create(path) as file:
+        file.write(data)
+
+
+def write_lines(path: str, lines: Iterable[str]) -> None:
+    """Write lines, one at a time, into a file that is whole or absent."""
+    with _create(path) as file:
+        for line in lines:
+            file.write(line.encode() + b"\n")
+
+
+def delete(paths: Iterable[str]) -> None:
+    """Delete files; those that do not exist are passed over."""
+    if present := [path for path in paths if exists(path)]:
+        FileSystems.delete(present)
+
+
+def write_json(path: str, value: Any) -> None:
+    """Write ``value`` as indented JSON."""
+    write_file(path, (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode())
+
+
+def read_json(path: str) -> Any:
+    """Return the JSON value of a file."""
+    with open_file(path) as file:
+        return json.loads(file.read())
+
+
+def write_parquet(path: str, table: pa.Table) -> None:
+    """Write a table with the layout that reads fastest for features: zstd, no dictionaries, page checksums."""
+    rows_per_group = max(1, ROW_GROUP_BYTES * max(1, table.num_rows) // max(1, table.nbytes))
+    buffer = BytesIO()
+    pq.write_table(
+        table,
+        buffer,
+        row_group_size=rows_per_group,
+        compression="zstd",
+        use_dictionary=False,
+        write_page_checksum=True,
+    )
+    write_file(path, buffer.getvalue())
+
+
+def read_rows(path: str, record: type) -> Iterator[Any]:
+    """Yield the rows of a Parquet file as records, holding one row group in memory."""
+    with open_file(path) as file, pq.ParquetFile(file, page_checksum_verification=True) as parquet:
+        for group in range(parquet.num_row_groups):
+            yield from from_table(record, parquet.read_row_group(group))
+
+
+def read_stamps(paths: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return the stamp in the footer of each Parquet file by path."""
+    stamps = {}
+    for path in paths:
+        with open_file(path) as file:
+            stamps[path] = read_stamp(pq.read_schema(file).metadata, path)
+    return stamps
+
+
+def read_success(folder: str, verb: str) -> dict[str, Any]:
+    """Return the finished marker of a folder that ``verb`` wrote.
+
+    Raises:
+        InputError: the folder has no marker (the job did not finish), or another verb's.
+    """
+    path = join(folder, SUCCESS_FILE)
+    try:
+        success: dict[str, Any] = read_json(path)
+    except (OSError, ValueError) as error:
+        message = f"{folder}: no finished output of {verb} (no {SUCCESS_FILE}); did that job finish?"
+        raise InputError(message) from error
+    if success["verb"] != verb:
+        raise InputError(f"{folder}: written by {success['verb']}, wanted the output of {verb}")
+    return success
+
+
+def read_manifest(source: str) -> Iterator[tuple[Utterance | Failure, int]]:
+    """Yield the utterances of an input, each with its audio file's bytes where the listing tells them (else 0).
+
+    ``source`` is a JSON-lines manifest, a folder (its ``manifest.jsonl``, or all audio below it), a glob pattern, or
+    one recording. A line that cannot be used is a `Failure`.
+
+    Raises:
+        InputError: nothing of that name, or nothing in it.
+    """
+    if not _GLOB.search(source) and exists(join(source, MANIFEST_FILE)):
+        source = join(source, MANIFEST_FILE)
+    if source.endswith((".jsonl", ".json")) and not _GLOB.search(source):
+        if not exists(source):
+            raise InputError(f"{source}: no such manifest")
+        yield from ((row, 0) for row in _read_lines(source))
+        return
+    if _GLOB.search(source) or Path(source).suffix.lower() in AUDIO_SUFFIXES:
+        found = list_files(source)
+    else:
+        found = [f for f in list_files(join(source, "**")) if Path(f[0]).suffix.lower() in AUDIO_SUFFIXES]
+    if not found:
+        raise InputError(f"{source}: no audio files found (wanted a manifest .jsonl, a folder, or a glob of audio)")
+    for path, size in found:
+        yield Utterance(audio_filepath=path, path=path), size
+
+
+@contextmanager
+def _create(path: str) -> Iterator[BinaryIO]:
+    """Open a new file that appears when closed: renamed into place, or put as one object on an object store."""
+    if is_url(path):
+        with FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+            yield file
+        return
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            yield file
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _read_lines(source: str) -> Iterator[Utterance | Failure]:
+    folder = source.rpartition("/")[0]
+    seen: set[tuple[str, int | None]] = set()
+    num_rows = 0
+    with open_file(source) as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            num_rows += 1
+            try:
+                row = parse_row(json.loads(line.decode("utf-8-sig")), folder)
+            except ValueError as error:
+                yield Failure(f"{source}:{number}", None, "bad-manifest-line", f"line {number}: {error}")
+                continue
+            key = (row.audio_filepath, row.channel)
+            if key in seen:
+                yield Failure(*key, "duplicate", f"line {number} names this recording and channel again")
+                continue
+            seen.add(key)
+            yield row
+    if not num_rows:
+        raise InputError(f"{source}: the manifest holds no rows")
+
+
+_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
+    "audio_filepath": ((str,), "a path or URL"),
+    "text": ((str, type(None)), "a string"),
+    "duration": ((int, float, type(None)), "seconds"),
+    "speaker": ((str, int, type(None)), "a string"),
+    "channel": ((int, type(None)), "a channel number from 0"),
+}
+
+
+def parse_row(row: Any, folder: str) -> Utterance:
+    """Return the utterance of a manifest row in the NeMo manner; paths in it are seen from ``folder``.
+
+    Raises:
+        ValueError: the row is no object, or a column holds something else than it should.
+    """
+    if not isinstance(row, dict):
+        raise ValueError(f"wanted a JSON object, found {type(row).__name__}")
+    if not row.get("audio_filepath"):
+        raise ValueError("no audio_filepath")
+    for name, (types, wanted) in _TYPES.items():
+        value = row.get(name)
+        if not isinstance(value, types) or isinstance(value, bool) or (isinstance(value, int | float) and value < 0):
+            raise ValueError(f"{name} is {json.dumps(value)}, wanted {wanted}")
+    if row.get("offset"):
+        raise ValueError(f"offset is {row['offset']}: segments inside recordings are not read yet")
+    speaker = row.get("speaker")
+    return Utterance(
+        audio_filepath=row["audio_filepath"],
+        path=join(folder, row["audio_filepath"]),
+        channel=row.get("channel"),
+        text=row.get("text"),
+        duration=row.get("duration"),
+        speaker=None if speaker is None else str(speaker),
+        extra={name: value for name, value in row.items() if name not in _TYPES},
+    )

@@ -1,0 +1,38 @@
+"""A worker process of the local runner: Beam's own, but one that never outlives its driver."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+
+__all__ = ["end_with_driver", "main"]
+
+
+def end_with_driver() -> None:
+    """End this process as soon as its standard input closes, as it does however the driver ends, SIGKILL included."""
+    lifeline = os.dup(0)
+    # What a DoFn starts (ffmpeg, say) must neither read the lifeline nor keep it.
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+
+    def watch() -> None:
+        os.read(lifeline, 1)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="lifeline", daemon=True).start()
+
+
+def main() -> None:
+    """Run Beam's worker until the driver has no more work; everything it needs is in the environment variables."""
+    end_with_driver()
+    from apache_beam.runners import common
+    from apache_beam.runners.worker import sdk_worker, sdk_worker_main
+
+    # An error goes back to the driver as the answer to the work; printed here too, it would fill the terminal.
+    for module in (common, sdk_worker, sdk_worker_main):
+        module._LOGGER.setLevel(logging.CRITICAL)
+    sdk_worker.print = lambda *_, **__: None
+    logging.basicConfig(format="worker %(process)d: %(levelname)s: %(message)s")
+    sdk_worker_main.main([])

@@ -1,0 +1,33 @@
+"""Opening recordings: what goes wrong on the way to the audio becomes a failure with a reason code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import BinaryIO, TypeVar
+
+import pipelines.io as io
+from asr_model.audio import AudioError
+from asr_model.records import Failure, Utterance
+
+__all__ = ["read_audio"]
+
+T = TypeVar("T")
+
+
+def read_audio(utterance: Utterance, use: Callable[[BinaryIO], list[T]]) -> list[T] | Failure:
+    """Return what ``use`` makes of the utterance's open file, or the failure that kept it from being used.
+
+    Reasons, beside those of `AudioError`: ``missing``, ``not-a-file``, ``no-permission``.
+    """
+    try:
+        with io.open_file(utterance.path) as file:
+            return use(file)
+    except AudioError as error:
+        reason, message = error.reason, error.message
+    except FileNotFoundError:
+        reason, message = "missing", f"no such file: {utterance.path}"
+    except IsADirectoryError:
+        reason, message = "not-a-file", f"a folder: {utterance.path}"
+    except PermissionError:
+        reason, message = "no-permission", f"not allowed to read {utterance.path}"
+    return Failure(utterance.audio_filepath, utterance.channel, reason, message)

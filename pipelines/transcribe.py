@@ -1,0 +1,81 @@
+"""Archive → transcripts: Parquet, one file for each work unit, and one JSON-lines manifest."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import apache_beam as beam
+import torch
+
+import pipelines.io as io
+from asr_model.recognizer import Recognizer, load_recognizer
+from asr_model.records import Failure, Transcript, to_table
+from asr_model.transcription import Speech, TranscribeSettings, find_speech, transcribe
+from pipelines.reading import read_audio
+from pipelines.units import Job, Receipt, RunUnits, Unit, UnitResult
+
+__all__ = ["build", "job_of"]
+
+TRANSCRIPTS_FILE = "transcripts.jsonl"
+
+
+def job_of(source: str, recognizer: str, output: str, settings: TranscribeSettings) -> Job:
+    """Return the job that transcribes ``source`` with the recognizer file into ``output``."""
+    identity = {
+        "settings": settings.model_dump(mode="json"),
+        "recognizer": _recognizer(recognizer).digest,
+    }
+    return Job("transcribe", source, output, settings.unit_minutes * 60, settings.max_failure_rate, identity)
+
+
+def build(pipeline: beam.Pipeline, job: Job, recognizer: str, settings: TranscribeSettings) -> Any:
+    """Add the transcription to a pipeline and return the collection of its finished marker."""
+    work = functools.partial(transcribe_unit, recognizer=recognizer, settings=settings)
+    return pipeline | "Transcribe" >> RunUnits(job, work, lambda utterance: "transcripts", write_manifest)
+
+
+def transcribe_unit(unit: Unit, recognizer: str, settings: TranscribeSettings) -> UnitResult:
+    """Return the transcripts of a unit, in the order of its recordings and their channels."""
+    # One thread, whatever the machine: the number of threads changes the last bits of a result.
+    torch.set_num_threads(1)
+    loaded = _recognizer(recognizer)
+    speeches: list[Speech] = []
+    failures: list[Failure] = []
+    for utterance in unit.utterances:
+        sample_rate = loaded.settings.features.sample_rate
+        found = read_audio(utterance, lambda file, row=utterance: find_speech(file, row, settings, sample_rate))  # type: ignore[misc]
+        if isinstance(found, Failure):
+            failures.append(found)
+        else:
+            speeches.extend(found)
+    transcripts = transcribe(speeches, loaded, settings.batch_frames)
+    table = to_table(
+        Transcript, transcripts, {"recognizer": loaded.digest, "settings": settings.model_dump(mode="json")}
+    )
+    seconds = sum(transcript.duration for transcript in transcripts)
+    return UnitResult(table if transcripts else None, seconds, failures)
+
+
+def write_manifest(job: Job, receipts: list[Receipt]) -> None:
+    """Write all transcripts as one JSON-lines manifest in the NeMo manner."""
+    paths = [io.join(job.output, receipt.file) for receipt in receipts if receipt.file]
+    io.write_lines(io.join(job.output, TRANSCRIPTS_FILE), _manifest_lines(paths))
+
+
+def _manifest_lines(paths: list[str]) -> Iterator[str]:
+    for path in paths:
+        for transcript in io.read_rows(path, Transcript):
+            row = dataclasses.asdict(transcript)
+            extra = row.pop("extra")
+            yield json.dumps({**extra, **{k: v for k, v in row.items() if v is not None}}, ensure_ascii=False)
+
+
+@functools.lru_cache(maxsize=1)
+def _recognizer(path: str) -> Recognizer:
+    """Return the recognizer, loaded once in a worker process."""
+    with io.open_file(path) as file:
+        return load_recognizer(file.read(), path)

@@ -1,0 +1,249 @@
+"""Work units: a manifest cut into balanced pieces, each done once, whole or not at all.
+
+A unit's file and then its receipt are written by the worker that did it. A unit whose receipt bears the fingerprint
+of the same audio, settings and recognizer is done and is not repeated.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+from apache_beam.metrics import Metrics
+
+import pipelines.io as io
+from asr_model.config import digest
+from asr_model.records import FORMAT, Failure, Utterance
+
+__all__ = ["Job", "Receipt", "RunUnits", "Unit", "UnitResult", "finish", "plan_units", "run_unit"]
+
+BYTES_PER_SECOND = 24_000
+"""What a second of audio is taken for where only a file's size is known; it balances units and decides nothing else."""
+UNITS_FOLDER = "_units"
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Some utterances that one worker does in one go, and the manifest lines among them that cannot be used."""
+
+    number: int
+    folder: str
+    utterances: tuple[Utterance, ...]
+    failures: tuple[Failure, ...]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every unit of a run has in common. ``identity`` is all that its results depend on beside the audio."""
+
+    verb: str
+    source: str
+    output: str
+    unit_seconds: float
+    max_failure_rate: float
+    identity: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class UnitResult:
+    """What a unit's work yields: the table for its file (None: no rows), seconds of audio in it, and the failures."""
+
+    table: pa.Table | None
+    seconds: float
+    failures: list[Failure]
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of a unit; small enough to cross a shuffle."""
+
+    number: int
+    file: str | None
+    fingerprint: str
+    num_inputs: int
+    num_rows: int
+    seconds: float
+    failures: list[Failure]
+
+
+class RunUnits(beam.PTransform):
+    """Plan the units of a job, run each where Beam likes, and write the finished marker from their receipts."""
+
+    def __init__(
+        self,
+        job: Job,
+        work: Callable[[Unit], UnitResult],
+        folder_of: Callable[[Utterance], str],
+        conclude: Callable[[Job, list[Receipt]], None] = lambda job, receipts: None,
+    ):
+        super().__init__()
+        self.job, self.work, self.folder_of, self.conclude = job, work, folder_of, conclude
+
+    def expand(self, root: Any) -> Any:
+        """Return the collection of the one marker written."""
+        job, work, folder_of, conclude = self.job, self.work, self.folder_of, self.conclude
+        return (
+            root
+            | "Source" >> beam.Create([job.source])
+            | "PlanUnits" >> beam.FlatMap(lambda source: plan_units(io.read_manifest(source), job, folder_of))
+            | "Spread" >> beam.Reshuffle()
+            | "RunUnit" >> beam.Map(run_unit, job, work)
+            | "Gather" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
+            | "Finish" >> beam.Map(finish, job, conclude)
+        )
+
+
+def plan_units(
+    rows: Iterable[tuple[Utterance | Failure, int]], job: Job, folder_of: Callable[[Utterance], str]
+) -> Iterator[Unit]:
+    """Cut rows, in their order and per folder, into units of about ``job.unit_seconds`` each."""
+    number = 0
+    pending: dict[str, tuple[list[Utterance], list[Failure], float]] = {}
+    for row, num_bytes in rows:
+        if isinstance(row, Failure):
+            folder = next(iter(pending), "")
+            utterances, failures, seconds = pending.get(folder, ([], [], 0.0))
+            pending[folder] = (utterances, [*failures, row], seconds)
+            continue
+        folder = folder_of(row)
+        utterances, failures, seconds = pending.pop(folder, ([], [], 0.0))
+        utterances.append(row)
+        seconds += row.duration if row.duration is not None else num_bytes / BYTES_PER_SECOND
+        Metrics.counter("beamscribe", "recordings_planned").inc()
+        if seconds >= job.unit_seconds:
+            yield Unit(number, folder, tuple(utterances), tuple(failures))
+            number += 1
+        else:
+            pending[folder] = (utterances, failures, seconds)
+    for folder, (utterances, failures, _) in sorted(pending.items()):
+        yield Unit(number, folder, tuple(utterances), tuple(failures))
+        number += 1
+
+
+def run_unit(unit: Unit, job: Job, work: Callable[[Unit], UnitResult]) -> Receipt:
+    """Do a unit, or nothing where its receipt says that it is done, and return the receipt.
+
+    Raises:
+        AssertionError: the account does not close: some input is neither in the file nor a failure.
+    """
+    path = _receipt_path(job, unit.number)
+    wanted = fingerprint(unit, job)
+    receipt = _read_receipt(path)
+    if receipt is None or receipt.fingerprint != wanted:
+        # Removed first: should this worker die between file and receipt, the old one must not vouch for the new file.
+        io.delete([path])
+        result = work(unit)
+        num_inputs = len(unit.utterances) + len(unit.failures)
+        file = None
+        num_rows = 0
+        if result.table is not None:
+            file, num_rows = f"{unit.folder}/part-{unit.number:06d}.parquet", result.table.num_rows
+            io.write_parquet(io.join(job.output, file), result.table)
+        failures = [*unit.failures, *result.failures]
+        receipt = Receipt(unit.number, file, wanted, num_inputs, num_rows, result.seconds, failures)
+        io.write_json(path, dataclasses.asdict(receipt))
+    for name, value in (
+        ("recordings", receipt.num_inputs - len(receipt.failures)),
+        ("failures", len(receipt.failures)),
+        ("audio_milliseconds", round(receipt.seconds * 1000)),
+    ):
+        Metrics.counter("beamscribe", name).inc(value)
+    return receipt
+
+
+def finish(receipts: list[Receipt], job: Job, conclude: Callable[[Job, list[Receipt]], None]) -> dict[str, Any]:
+    """Write the failures file and the finished marker of a job whose units are all done, and return the marker.
+
+    Raises:
+        TooManyFailuresError: the part of inputs that failed is above the job's ``max_failure_rate``.
+    """
+    receipts = sorted(receipts, key=lambda receipt: receipt.number)
+    _remove_leftovers(job, receipts)
+    failures = [dataclasses.asdict(failure) for receipt in receipts for failure in receipt.failures]
+    lines = "".join(json.dumps(failure, ensure_ascii=False) + "\n" for failure in failures)
+    io.write_file(io.join(job.output, io.FAILURES_FILE), lines.encode())
+    num_inputs = sum(receipt.num_inputs for receipt in receipts)
+    rate = len(failures) / max(1, num_inputs)
+    if rate > job.max_failure_rate:
+        reasons = sorted({failure["reason"] for failure in failures})
+        raise TooManyFailuresError(
+            f"{len(failures)} of {num_inputs} recordings failed ({', '.join(reasons)}), a rate of {rate:.3f}; "
+            f"max_failure_rate is {job.max_failure_rate}. See {io.join(job.output, io.FAILURES_FILE)}"
+        )
+    conclude(job, receipts)
+    success = {
+        "verb": job.verb,
+        "num_inputs": num_inputs,
+        "num_failures": len(failures),
+        "num_rows": sum(receipt.num_rows for receipt in receipts),
+        "seconds": round(sum(receipt.seconds for receipt in receipts), 3),
+        "files": [receipt.file for receipt in receipts if receipt.file],
+        **job.identity,
+    }
+    io.write_json(io.join(job.output, io.SUCCESS_FILE), success)
+    return success
+
+
+class TooManyFailuresError(RuntimeError):
+    """More recordings failed than ``max_failure_rate`` allows."""
+
+
+def claim_output(job: Job, overwrite: bool) -> None:
+    """Make ``job.output`` this run's folder: empty, or an earlier run of the same inputs and settings to resume.
+
+    Raises:
+        InputError: the folder holds something else, and ``overwrite`` is not set.
+    """
+    path = io.join(job.output, io.RUN_FILE)
+    mine = {"verb": job.verb, "input": job.source, **job.identity}
+    if io.exists(path):
+        theirs = io.read_json(path)
+        if theirs != mine and not overwrite:
+            differing = sorted(k for k in theirs.keys() | mine.keys() if theirs.get(k) != mine.get(k))
+            raise io.InputError(
+                f"{job.output}: holds the output of another run (differing: {', '.join(differing)}); "
+                "name another folder, or pass --overwrite"
+            )
+    elif io.list_files(io.join(job.output, "*")) and not overwrite:
+        raise io.InputError(f"{job.output}: is not empty and not an output of {job.verb}; name another folder")
+    io.delete([io.join(job.output, io.SUCCESS_FILE)])
+    io.write_json(path, mine)
+
+
+def fingerprint(unit: Unit, job: Job) -> str:
+    """Return a digest of all that a unit's result depends on; a file counts by size and time of its last change."""
+    files: list[tuple[int, float] | None] = []
+    for utterance in unit.utterances:
+        try:
+            files.append(io.size_and_time(utterance.path))
+        except OSError:
+            files.append(None)
+    return digest([FORMAT, job.verb, job.identity, dataclasses.asdict(unit), files])
+
+
+def _receipt_path(job: Job, number: int) -> str:
+    return io.join(job.output, f"{UNITS_FOLDER}/{number:06d}.json")
+
+
+def _read_receipt(path: str) -> Receipt | None:
+    if not io.exists(path):
+        return None
+    data = io.read_json(path)
+    return Receipt(**{**data, "failures": [Failure(**failure) for failure in data["failures"]]})
+
+
+def _remove_leftovers(job: Job, receipts: list[Receipt]) -> None:
+    """Delete what an earlier run with more units or other failures left in this folder."""
+    kept = {io.join(job.output, receipt.file) for receipt in receipts if receipt.file}
+    kept |= {_receipt_path(job, receipt.number) for receipt in receipts}
+    io.delete(
+        path
+        for pattern in ("*/part-*.parquet", f"{UNITS_FOLDER}/*.json")
+        for path, _ in io.list_files(io.join(job.output, pattern))
+        if path not in kept
+    )

@@ -1,0 +1,54 @@
+"""Packaging of beamscribe; Dataflow workers get the project through ``--setup_file ./setup.py``."""
+
+from pathlib import Path
+
+from setuptools import setup
+
+HERE = Path(__file__).parent
+
+setup(
+    name="beamscribe",
+    version="0.1.0",
+    description="Batch speech recognition on Apache Beam: audio archives to transcripts and WER reports",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11,<3.14",
+    packages=["asr_model", "pipelines", "pipelines.configs", "pipelines.recognizer"],
+    # The settings and the shipped recognizer lie at the top of the repository and travel inside the package.
+    package_dir={"pipelines.configs": "configs", "pipelines.recognizer": "examples/recognizer"},
+    package_data={
+        "asr_model": ["py.typed"],
+        "pipelines": ["py.typed", "*.html"],
+        "pipelines.configs": ["*.yaml"],
+        "pipelines.recognizer": ["*.safetensors", "*.md"],
+    },
+    install_requires=[
+        "apache-beam>=2.77,<2.78",
+        "jinja2>=3.1",
+        "jiwer>=4.0",
+        "numpy>=2.0,<2.5",
+        "pandas>=2.2",
+        "pyarrow>=20,<26",
+        "pydantic>=2.10",
+        "rich>=13",
+        "ruamel.yaml>=0.18",
+        "safetensors>=0.5",
+        "soundfile>=0.13",
+        "soxr>=1.0",
+        "torch==2.11.0",
+        "torchaudio==2.11.0",
+    ],
+    extras_require={
+        "gcp": ["apache-beam[gcp]>=2.77,<2.78"],
+        "dev": [
+            "apache-beam[gcp]>=2.77,<2.78",
+            "mypy>=1.15",
+            "pandas-stubs",
+            "pytest>=8",
+            "pytest-timeout>=2.3",
+            "ruff>=0.11",
+        ],
+    },
+    entry_points={"console_scripts": ["beamscribe=pipelines.__main__:main"]},
+)
