@@ -7,7 +7,6 @@ from typing import Any
 
 import apache_beam as beam
 
-import pipelines.io as io
 from asr_model.examples import FeaturizeSettings, make_examples, split_of
 from asr_model.records import Example, Failure, to_table
 from pipelines.reading import read_audio

@@ -23,6 +23,7 @@ __all__ = [
     "RUN_FILE",
     "SUCCESS_FILE",
     "InputError",
+    "claim_folder",
     "delete",
     "exists",
     "join",
@@ -33,6 +34,7 @@ __all__ = [
     "read_rows",
     "read_stamps",
     "read_success",
+    "resolve_input",
     "write_file",
     "write_json",
     "write_lines",
@@ -185,28 +187,70 @@ def read_success(folder: str, verb: str) -> dict[str, Any]:
     return success
 
 
+def claim_folder(folder: str, claim: dict[str, Any], overwrite: bool) -> None:
+    """Make ``folder`` the output of the run that ``claim`` describes: a new one, or the same one to resume.
+
+    Raises:
+        InputError: the folder holds another run or other files, and ``overwrite`` is not set.
+    """
+    path = join(folder, RUN_FILE)
+    if exists(path):
+        theirs = read_json(path)
+        if theirs != claim:
+            differing = sorted(name for name in theirs.keys() | claim.keys() if theirs.get(name) != claim.get(name))
+            if not overwrite:
+                raise InputError(
+                    f"{folder}: holds the output of another run (differing: {', '.join(differing)}); "
+                    "name another folder, or pass --overwrite"
+                )
+            delete(found for found, _ in list_files(join(folder, "**")))
+    elif list_files(join(folder, "*")) and not overwrite:
+        raise InputError(f"{folder}: is not empty and no output of {claim['verb']}; name another folder")
+    delete([join(folder, SUCCESS_FILE)])
+    write_json(path, claim)
+
+
+def resolve_input(source: str) -> tuple[str, bool]:
+    """Return what ``source`` stands for, and whether that is a manifest (else a glob pattern of audio).
+
+    ``source`` is a JSON-lines manifest, a folder (its ``manifest.jsonl``, or all audio below it), a glob pattern, or
+    one recording.
+
+    Raises:
+        InputError: there is nothing of that name.
+    """
+    is_pattern = bool(_GLOB.search(source))
+    if not is_pattern and exists(join(source, MANIFEST_FILE)):
+        return join(source, MANIFEST_FILE), True
+    if source.endswith((".jsonl", ".json")) and not is_pattern:
+        if not exists(source):
+            raise InputError(f"{source}: no such manifest")
+        return source, True
+    if not is_pattern and Path(source).suffix.lower() not in AUDIO_SUFFIXES:
+        source = join(source, "**")
+    if not FileSystems.match([source], limits=[1])[0].metadata_list:
+        raise InputError(f"{source}: matches nothing (wanted a manifest .jsonl, a folder, or a glob of audio)")
+    return source, False
+
+
 def read_manifest(source: str) -> Iterator[tuple[Utterance | Failure, int]]:
     """Yield the utterances of an input, each with its audio file's bytes where the listing tells them (else 0).
 
-    ``source`` is a JSON-lines manifest, a folder (its ``manifest.jsonl``, or all audio below it), a glob pattern, or
-    one recording. A line that cannot be used is a `Failure`.
+    Below a folder, files whose suffix is not one of audio are left out; a glob pattern is taken at its word. A
+    manifest line that cannot be used is a `Failure`.
 
     Raises:
-        InputError: nothing of that name, or nothing in it.
+        InputError: as `resolve_input`, or the input is there but holds no recordings.
     """
-    if not _GLOB.search(source) and exists(join(source, MANIFEST_FILE)):
-        source = join(source, MANIFEST_FILE)
-    if source.endswith((".jsonl", ".json")) and not _GLOB.search(source):
-        if not exists(source):
-            raise InputError(f"{source}: no such manifest")
-        yield from ((row, 0) for row in _read_lines(source))
+    resolved, is_manifest = resolve_input(source)
+    if is_manifest:
+        yield from ((row, 0) for row in _read_lines(resolved))
         return
-    if _GLOB.search(source) or Path(source).suffix.lower() in AUDIO_SUFFIXES:
-        found = list_files(source)
-    else:
-        found = [f for f in list_files(join(source, "**")) if Path(f[0]).suffix.lower() in AUDIO_SUFFIXES]
+    found = list_files(resolved)
+    if resolved != source:
+        found = [(path, size) for path, size in found if Path(path).suffix.lower() in AUDIO_SUFFIXES]
     if not found:
-        raise InputError(f"{source}: no audio files found (wanted a manifest .jsonl, a folder, or a glob of audio)")
+        raise InputError(f"{source}: no audio files below it")
     for path, size in found:
         yield Utterance(audio_filepath=path, path=path), size
 

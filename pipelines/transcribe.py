@@ -12,10 +12,11 @@ import apache_beam as beam
 import torch
 
 import pipelines.io as io
-from asr_model.recognizer import Recognizer, load_recognizer
+from asr_model.recognizer import Recognizer, load_recognizer, recognizer_file
 from asr_model.records import Failure, Transcript, to_table
 from asr_model.transcription import Speech, TranscribeSettings, find_speech, transcribe
 from pipelines.reading import read_audio
+from pipelines.resources import shipped_recognizer
 from pipelines.units import Job, Receipt, RunUnits, Unit, UnitResult
 
 __all__ = ["build", "job_of"]
@@ -23,8 +24,8 @@ __all__ = ["build", "job_of"]
 TRANSCRIPTS_FILE = "transcripts.jsonl"
 
 
-def job_of(source: str, recognizer: str, output: str, settings: TranscribeSettings) -> Job:
-    """Return the job that transcribes ``source`` with the recognizer file into ``output``."""
+def job_of(source: str, recognizer: str | None, output: str, settings: TranscribeSettings) -> Job:
+    """Return the job that transcribes ``source`` into ``output``; ``recognizer`` None is the shipped one."""
     identity = {
         "settings": settings.model_dump(mode="json"),
         "recognizer": _recognizer(recognizer).digest,
@@ -32,21 +33,21 @@ def job_of(source: str, recognizer: str, output: str, settings: TranscribeSettin
     return Job("transcribe", source, output, settings.unit_minutes * 60, settings.max_failure_rate, identity)
 
 
-def build(pipeline: beam.Pipeline, job: Job, recognizer: str, settings: TranscribeSettings) -> Any:
+def build(pipeline: beam.Pipeline, job: Job, recognizer: str | None, settings: TranscribeSettings) -> Any:
     """Add the transcription to a pipeline and return the collection of its finished marker."""
     work = functools.partial(transcribe_unit, recognizer=recognizer, settings=settings)
     return pipeline | "Transcribe" >> RunUnits(job, work, lambda utterance: "transcripts", write_manifest)
 
 
-def transcribe_unit(unit: Unit, recognizer: str, settings: TranscribeSettings) -> UnitResult:
+def transcribe_unit(unit: Unit, recognizer: str | None, settings: TranscribeSettings) -> UnitResult:
     """Return the transcripts of a unit, in the order of its recordings and their channels."""
     # One thread, whatever the machine: the number of threads changes the last bits of a result.
     torch.set_num_threads(1)
     loaded = _recognizer(recognizer)
     speeches: list[Speech] = []
     failures: list[Failure] = []
+    sample_rate = loaded.settings.features.sample_rate
     for utterance in unit.utterances:
-        sample_rate = loaded.settings.features.sample_rate
         found = read_audio(utterance, lambda file, row=utterance: find_speech(file, row, settings, sample_rate))  # type: ignore[misc]
         if isinstance(found, Failure):
             failures.append(found)
@@ -75,7 +76,8 @@ def _manifest_lines(paths: list[str]) -> Iterator[str]:
 
 
 @functools.lru_cache(maxsize=1)
-def _recognizer(path: str) -> Recognizer:
-    """Return the recognizer, loaded once in a worker process."""
-    with io.open_file(path) as file:
-        return load_recognizer(file.read(), path)
+def _recognizer(path: str | None) -> Recognizer:
+    """Return the recognizer, loaded once in a worker process; None is the shipped one, wherever it lies there."""
+    file_path = recognizer_file(path or shipped_recognizer())
+    with io.open_file(file_path) as file:
+        return load_recognizer(file.read(), file_path)

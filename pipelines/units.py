@@ -48,6 +48,11 @@ class Job:
     max_failure_rate: float
     identity: dict[str, Any]
 
+    @property
+    def claim(self) -> dict[str, Any]:
+        """What the output folder says it is an output of."""
+        return {"verb": self.verb, "input": self.source, **self.identity}
+
 
 @dataclass(frozen=True)
 class UnitResult:
@@ -191,28 +196,6 @@ def finish(receipts: list[Receipt], job: Job, conclude: Callable[[Job, list[Rece
 
 class TooManyFailuresError(RuntimeError):
     """More recordings failed than ``max_failure_rate`` allows."""
-
-
-def claim_output(job: Job, overwrite: bool) -> None:
-    """Make ``job.output`` this run's folder: empty, or an earlier run of the same inputs and settings to resume.
-
-    Raises:
-        InputError: the folder holds something else, and ``overwrite`` is not set.
-    """
-    path = io.join(job.output, io.RUN_FILE)
-    mine = {"verb": job.verb, "input": job.source, **job.identity}
-    if io.exists(path):
-        theirs = io.read_json(path)
-        if theirs != mine and not overwrite:
-            differing = sorted(k for k in theirs.keys() | mine.keys() if theirs.get(k) != mine.get(k))
-            raise io.InputError(
-                f"{job.output}: holds the output of another run (differing: {', '.join(differing)}); "
-                "name another folder, or pass --overwrite"
-            )
-    elif io.list_files(io.join(job.output, "*")) and not overwrite:
-        raise io.InputError(f"{job.output}: is not empty and not an output of {job.verb}; name another folder")
-    io.delete([io.join(job.output, io.SUCCESS_FILE)])
-    io.write_json(path, mine)
 
 
 def fingerprint(unit: Unit, job: Job) -> str:
