@@ -46,6 +46,7 @@ MISSPELLED = {
     "Un-indentified": "Unidentified",
     "witheld": "withheld",
     "thru": "through",
+    "fourtieth": "fortieth",
     "exclaimation": "exclamation",
     "De-activated": "Deactivated",
     "re-record": "rerecord",
@@ -179,11 +180,8 @@ def read_pocketsphinx(data: Path, package: Package) -> list[Recording]:
 
 
 def is_for_training(recording: Recording) -> bool:
-    """Return whether ``recording`` may be trained on: half of Allison's prompts, by a hash of their text, no others.
-
-    Of the text, not of the name, so that prompts with the same words are on the same side.
-    """
-    digest = hashlib.blake2b(normalize_text(recording.text).encode(), digest_size=8).digest()
+    """Return whether ``recording`` may be trained on: half of Allison's prompts, by a hash of their name, no others."""
+    digest = hashlib.blake2b(recording.name.encode(), digest_size=8).digest()
     return recording.speaker == "allison" and int.from_bytes(digest) < TRAINING_SHARE * 2**64
 
 

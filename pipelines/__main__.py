@@ -16,6 +16,7 @@ from pipelines.resources import config_file
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
 
+    from pipelines.evaluate import EvaluateJob
     from pipelines.units import Job
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
@@ -108,14 +109,13 @@ def run_transcribe(parsed: argparse.Namespace, options: PipelineOptions) -> str:
 def run_evaluate(parsed: argparse.Namespace, options: PipelineOptions) -> str:
     """Transcripts → report."""
     from asr_model.scoring import EvaluateSettings
-    from pipelines.evaluate import evaluate
-    from pipelines.options import make_runner
+    from pipelines.evaluate import build, job_of
 
     settings = _settings(EvaluateSettings, parsed)
-    runner = make_runner(options, "evaluate")
-    summary = evaluate(parsed.input, parsed.reference, parsed.output, settings, runner, options, parsed.overwrite)
-    if not summary:
-        return f"graph built, nothing run, {parsed.output}"
+    job = job_of(parsed.input, parsed.reference, parsed.output, settings)
+    summary = _run_job(job, lambda pipeline: build(pipeline, job), parsed, options)
+    if summary is None:
+        return _account(None, "", parsed.output)
     rates = ", ".join(
         f"{name.upper()} {'undefined' if summary[name] is None else format(summary[name], '.2%')}"
         for name in ("wer", "cer")
@@ -197,9 +197,9 @@ def _settings(model: type[S], parsed: argparse.Namespace) -> S:
 
 
 def _run_job(
-    job: Job, build: Callable[[Any], Any], parsed: argparse.Namespace, options: PipelineOptions
+    job: Job | EvaluateJob, build: Callable[[Any], Any], parsed: argparse.Namespace, options: PipelineOptions
 ) -> dict[str, Any] | None:
-    """Run a job of work units and return its finished marker, or None where only the graph was wanted."""
+    """Run a job and return its finished marker, or None where only the graph was wanted."""
     import apache_beam as beam
     from apache_beam.io.filesystems import FileSystems
     from apache_beam.options.pipeline_options import TestOptions
@@ -211,12 +211,12 @@ def _run_job(
     FileSystems.set_options(options)
     dry_run = options.view_as(TestOptions).dry_run
     if not dry_run:
-        io.resolve_input(job.source)
+        job.check()
         io.claim_folder(job.output, job.claim, parsed.overwrite)
     pipeline = beam.Pipeline(runner=runner, options=options)
     build(pipeline)
     pipeline.run().wait_until_finish()
-    return None if dry_run else io.read_success(job.output, job.verb)
+    return None if dry_run else io.read_success(job.output, parsed.verb)
 
 
 def _account(success: dict[str, Any] | None, rows: str, output: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -23,6 +24,8 @@ __all__ = [
     "RUN_FILE",
     "SUCCESS_FILE",
     "InputError",
+    "TooManyFailuresError",
+    "check_failure_rate",
     "claim_folder",
     "delete",
     "exists",
@@ -35,6 +38,7 @@ __all__ = [
     "read_stamps",
     "read_success",
     "resolve_input",
+    "write_failures",
     "write_file",
     "write_json",
     "write_lines",
@@ -159,6 +163,31 @@ def read_rows(path: str, record: type) -> Iterator[Any]:
     with open_file(path) as file, pq.ParquetFile(file, page_checksum_verification=True) as parquet:
         for group in range(parquet.num_row_groups):
             yield from from_table(record, parquet.read_row_group(group))
+
+
+class TooManyFailuresError(RuntimeError):
+    """More recordings failed than ``max_failure_rate`` allows."""
+
+
+def check_failure_rate(num_inputs: int, failures: list[Failure], max_failure_rate: float, folder: str) -> None:
+    """Fail the job where too great a part of its inputs failed.
+
+    Raises:
+        TooManyFailuresError: with the numbers, the reasons and the file that lists them.
+    """
+    rate = len(failures) / max(1, num_inputs)
+    if rate > max_failure_rate:
+        reasons = ", ".join(sorted({failure.reason for failure in failures}))
+        raise TooManyFailuresError(
+            f"{len(failures)} of {num_inputs} recordings failed ({reasons}), a rate of {rate:.3f}; "
+            f"max_failure_rate is {max_failure_rate}. See {join(folder, FAILURES_FILE)}"
+        )
+
+
+def write_failures(folder: str, failures: Iterable[Failure]) -> None:
+    """Write the failures file, one JSON object a line."""
+    lines = (json.dumps(dataclasses.asdict(failure), ensure_ascii=False) for failure in failures)
+    write_lines(join(folder, FAILURES_FILE), lines)
 
 
 def read_stamps(paths: Iterable[str]) -> dict[str, dict[str, Any]]:

@@ -7,7 +7,6 @@ of the same audio, settings and recognizer is done and is not repeated.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -52,6 +51,10 @@ class Job:
     def claim(self) -> dict[str, Any]:
         """What the output folder says it is an output of."""
         return {"verb": self.verb, "input": self.source, **self.identity}
+
+    def check(self) -> None:
+        """Raise `InputError` where there is no such input."""
+        io.resolve_input(self.source)
 
 
 @dataclass(frozen=True)
@@ -169,17 +172,10 @@ def finish(receipts: list[Receipt], job: Job, conclude: Callable[[Job, list[Rece
     """
     receipts = sorted(receipts, key=lambda receipt: receipt.number)
     _remove_leftovers(job, receipts)
-    failures = [dataclasses.asdict(failure) for receipt in receipts for failure in receipt.failures]
-    lines = "".join(json.dumps(failure, ensure_ascii=False) + "\n" for failure in failures)
-    io.write_file(io.join(job.output, io.FAILURES_FILE), lines.encode())
+    failures = [failure for receipt in receipts for failure in receipt.failures]
     num_inputs = sum(receipt.num_inputs for receipt in receipts)
-    rate = len(failures) / max(1, num_inputs)
-    if rate > job.max_failure_rate:
-        reasons = sorted({failure["reason"] for failure in failures})
-        raise TooManyFailuresError(
-            f"{len(failures)} of {num_inputs} recordings failed ({', '.join(reasons)}), a rate of {rate:.3f}; "
-            f"max_failure_rate is {job.max_failure_rate}. See {io.join(job.output, io.FAILURES_FILE)}"
-        )
+    io.write_failures(job.output, failures)
+    io.check_failure_rate(num_inputs, failures, job.max_failure_rate, job.output)
     conclude(job, receipts)
     success = {
         "verb": job.verb,
@@ -192,10 +188,6 @@ def finish(receipts: list[Receipt], job: Job, conclude: Callable[[Job, list[Rece
     }
     io.write_json(io.join(job.output, io.SUCCESS_FILE), success)
     return success
-
-
-class TooManyFailuresError(RuntimeError):
-    """More recordings failed than ``max_failure_rate`` allows."""
 
 
 def fingerprint(unit: Unit, job: Job) -> str:

@@ -1,0 +1,97 @@
+"""Which transcript belongs to which reference: by recording and, where given, channel."""
+
+from __future__ import annotations
+
+import posixpath
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from asr_model.records import Failure, Transcript, Utterance
+
+__all__ = ["file_name", "match"]
+
+
+def file_name(path: str) -> str:
+    """Return the last part of a path or URL: what a reference and its transcript must have in common."""
+    return path.replace("\\", "/").rpartition("/")[2]
+
+
+def match(
+    references: Sequence[Utterance], transcripts: Sequence[Transcript]
+) -> Iterator[tuple[Utterance, Transcript | None] | Failure]:
+    """Pair references and transcripts that share one file name; what finds no partner is a failure.
+
+    Where several recordings share the file name, a reference belongs to the one whose path agrees with its own in the
+    most parts from the end, if each is the other's only best. A reference without channel belongs to a recording with
+    a single transcript. Reasons: ``no-text``, ``duplicate``, ``ambiguous-recording``, ``ambiguous-channel``,
+    ``no-transcript`` (with the reference, to be scored as lost), ``no-reference``.
+    """
+    recordings: dict[str, list[Transcript]] = defaultdict(list)
+    for transcript in transcripts:
+        recordings[transcript.audio_filepath].append(transcript)
+    paths = sorted({reference.path for reference in references})
+    partner = {path: _mutual_best(path, paths, sorted(recordings)) for path in paths}
+    used: set[tuple[str, int]] = set()
+    for reference in references:
+        if reference.text is None:
+            yield _failure(reference, "no-text", "the reference has no text")
+            continue
+        found = recordings.get(partner[reference.path] or "", [])
+        if not found and recordings and partner[reference.path] is None and _is_tied(reference.path, recordings):
+            message = f"several recordings of this name fit: {', '.join(sorted(recordings))}"
+            yield _failure(reference, "ambiguous-recording", message)
+            continue
+        if reference.channel is None and len(found) > 1:
+            message = f"no channel given, the recording has {len(found)} transcripts: name one in the reference"
+            yield _failure(reference, "ambiguous-channel", message)
+            continue
+        chosen = [t for t in found if reference.channel in (None, t.channel)]
+        if not chosen:
+            yield reference, None
+            yield _failure(reference, "no-transcript", "no transcript of this recording and channel")
+            continue
+        key = (chosen[0].audio_filepath, chosen[0].channel)
+        if key in used:
+            yield _failure(reference, "duplicate", "another reference names this recording and channel")
+            continue
+        used.add(key)
+        yield reference, chosen[0]
+    for transcript in transcripts:
+        key = (transcript.audio_filepath, transcript.channel)
+        if key not in used:
+            yield Failure(*key, "no-reference", "no reference for this recording and channel: not scored")
+
+
+def _mutual_best(path: str, paths: Sequence[str], recordings: Sequence[str]) -> str | None:
+    best = _only_best(path, recordings)
+    return best if best is not None and _only_best(best, paths) == path else None
+
+
+def _only_best(path: str, others: Sequence[str]) -> str | None:
+    """Return the one of ``others`` that agrees with ``path`` in the most parts from the end, None where two do."""
+    ranked = sorted(((_common_parts(path, other), other) for other in others), reverse=True)
+    if not ranked or (len(ranked) > 1 and ranked[0][0] == ranked[1][0]):
+        return None
+    return ranked[0][1]
+
+
+def _is_tied(path: str, recordings: dict[str, list[Transcript]]) -> bool:
+    return len(recordings) > 1 and _only_best(path, sorted(recordings)) is None
+
+
+def _common_parts(one: str, other: str) -> int:
+    parts = zip(reversed(_parts(one)), reversed(_parts(other)), strict=False)
+    count = 0
+    for left, right in parts:
+        if left != right:
+            break
+        count += 1
+    return count
+
+
+def _parts(path: str) -> list[str]:
+    return posixpath.normpath(path.replace("\\", "/")).split("/")
+
+
+def _failure(reference: Utterance, reason: str, message: str) -> Failure:
+    return Failure(reference.audio_filepath, reference.channel, reason, message)
