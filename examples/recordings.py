@@ -106,7 +106,12 @@ def obtain_recordings(cache: Path, pypi_only: bool = False) -> list[Recording]:
             reasons.append(str(error))
     if reasons:
         there = ", ".join(folders)
-        print(f"warning: not all recordings can be had; only those of {there} are used:", *reasons, sep="\n  ", file=sys.stderr)
+        print(
+            f"warning: not all recordings can be had; only those of {there} are used:",
+            *reasons,
+            sep="\n  ",
+            file=sys.stderr,
+        )
     return read_recordings(folders)
 
 
@@ -139,8 +144,12 @@ def read_prompts(sheet: Path, sounds: Path, package: Package) -> list[Recording]
     """Return the prompts of ``sounds`` whose line in the transcript ``sheet`` is what is spoken."""
     lines = gzip.decompress(sheet.read_bytes()).decode().splitlines()
     entries = [line.split(":", 1) for line in lines if ":" in line and not line.startswith(";")]
-    texts = {name.strip(): spoken_text(transcript) for name, transcript in entries}
-    return [Recording(sounds / f"{name}.wav", name, text, "allison", package) for name, text in texts.items() if text]
+    found = []
+    for name, transcript in entries:
+        path, text = sounds / f"{name}.wav", spoken_text(transcript)
+        if text and path.exists():  # the sheet has a line or two that were never recorded
+            found.append(Recording(path, name, text, "allison", package))
+    return found
 
 
 def spoken_text(transcript: str) -> str | None:

@@ -1,0 +1,47 @@
+"""Print a finished report as a table.
+
+Example:
+    python examples/show_report.py build/demo/report
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+COUNTS = ["num_words", "substitutions", "deletions", "insertions"]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the word error rate of every file and channel, of every speaker, and in total."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("report", type=Path, help="folder that `beamscribe evaluate` wrote")
+    folder = parser.parse_args(arguments).report
+    rows = pd.read_parquet(folder / "per_file.parquet")
+    rows["file"] = [Path(path).name for path in rows["audio_filepath"]]
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    table = Table("", "words", "substitutions", "deletions", "insertions", "WER")
+    for keys in (["file", "channel"], ["channel"]):
+        for key, counts in rows.groupby(keys)[COUNTS].sum().iterrows():
+            name = f"{key[0]}, channel {key[1]}" if isinstance(key, tuple) else f"channel {key}"
+            table.add_row(name, *map(str, counts), percent(counts[COUNTS[1:]].sum() / max(1, counts["num_words"])))
+        table.add_section()
+    table.add_row("all", *(str(summary[name]) for name in COUNTS), percent(summary["wer"]), style="bold")
+    Console().print(table)
+    print(f"report: {(folder / 'index.html').resolve().as_uri()}")
+    return 0
+
+
+def percent(rate: float) -> str:
+    """Return a rate as a percentage."""
+    return f"{rate:.1%}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
