@@ -10,14 +10,14 @@ import apache_beam as beam
 from asr_model.examples import FeaturizeSettings, make_examples, split_of
 from asr_model.records import Example, Failure, to_table
 from pipelines.reading import read_audio
-from pipelines.units import Job, RunUnits, Unit, UnitResult
+from pipelines.units import Job, RunUnits, Unit, UnitResult, identifying
 
 __all__ = ["build", "job_of"]
 
 
 def job_of(source: str, output: str, settings: FeaturizeSettings) -> Job:
     """Return the job that featurizes ``source`` into ``output``."""
-    identity = {"settings": settings.model_dump(mode="json"), "features": settings.features.model_dump(mode="json")}
+    identity = {"settings": identifying(settings), "features": settings.features.model_dump(mode="json")}
     return Job("featurize", source, output, settings.unit_minutes * 60, settings.max_failure_rate, identity)
 
 

@@ -17,7 +17,7 @@ from asr_model.records import Failure, Transcript, to_table
 from asr_model.transcription import Speech, TranscribeSettings, find_speech, transcribe
 from pipelines.reading import read_audio
 from pipelines.resources import shipped_recognizer
-from pipelines.units import Job, Receipt, RunUnits, Unit, UnitResult
+from pipelines.units import Job, Receipt, RunUnits, Unit, UnitResult, identifying
 
 __all__ = ["build", "job_of"]
 
@@ -27,7 +27,7 @@ TRANSCRIPTS_FILE = "transcripts.jsonl"
 def job_of(source: str, recognizer: str | None, output: str, settings: TranscribeSettings) -> Job:
     """Return the job that transcribes ``source`` into ``output``; ``recognizer`` None is the shipped one."""
     identity = {
-        "settings": settings.model_dump(mode="json"),
+        "settings": identifying(settings),
         "recognizer": _recognizer(recognizer).digest,
     }
     return Job("transcribe", source, output, settings.unit_minutes * 60, settings.max_failure_rate, identity)

@@ -16,10 +16,10 @@ import pyarrow as pa
 from apache_beam.metrics import Metrics
 
 import pipelines.io as io
-from asr_model.config import digest
+from asr_model.config import Settings, digest
 from asr_model.records import FORMAT, Failure, Utterance
 
-__all__ = ["Job", "Receipt", "RunUnits", "Unit", "UnitResult", "finish", "plan_units", "run_unit"]
+__all__ = ["Job", "Receipt", "RunUnits", "Unit", "UnitResult", "finish", "identifying", "plan_units", "run_unit"]
 
 BYTES_PER_SECOND = 24_000
 """What a second of audio is taken for where only a file's size is known; it balances units and decides nothing else."""
@@ -188,6 +188,11 @@ def finish(receipts: list[Receipt], job: Job, conclude: Callable[[Job, list[Rece
     }
     io.write_json(io.join(job.output, io.SUCCESS_FILE), success)
     return success
+
+
+def identifying(settings: Settings) -> dict[str, Any]:
+    """Return the settings that results depend on: a job that failed too often is resumed with a higher limit."""
+    return settings.model_dump(mode="json", exclude={"max_failure_rate"})
 
 
 def fingerprint(unit: Unit, job: Job) -> str:

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pytest
+
+from asr_model.audio import AudioError
+from asr_model.records import Failure, Utterance
+from pipelines.reading import read_audio
+
+
+def test_the_file_is_opened_and_used(tmp_path):
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"audio")
+    assert read_audio(Utterance("a.wav", str(path)), lambda file: [file.read()]) == [b"audio"]
+
+
+@pytest.mark.parametrize(("name", "reason"), [("none.wav", "missing"), (".", "not-a-file")])
+def test_what_cannot_be_opened_is_a_failure_under_its_name_in_the_manifest(tmp_path, name, reason):
+    failure = read_audio(Utterance("a.wav", str(tmp_path / name), channel=1), lambda file: [])
+    assert isinstance(failure, Failure)
+    assert (failure.audio_filepath, failure.channel, failure.reason) == ("a.wav", 1, reason)
+    assert str(tmp_path) in failure.message
+
+
+def test_a_file_that_must_not_be_read_is_a_failure(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(path)  # a superuser, as in a container, may read everything
+
+    monkeypatch.setattr("pipelines.io.open_file", refuse)
+    failure = read_audio(Utterance("a.wav", "a.wav"), lambda file: [])
+    assert isinstance(failure, Failure)
+    assert failure.reason == "no-permission"
+
+
+def test_audio_that_cannot_be_used_keeps_its_reason(tmp_path):
+    def use(file):
+        raise AudioError("too-short", "nothing there")
+
+    failure = read_audio(Utterance("a.wav", __file__), use)
+    assert failure == Failure("a.wav", None, "too-short", "nothing there")
+
+
+def test_other_exceptions_are_no_failures_of_the_recording():
+    def use(file):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        read_audio(Utterance("a.wav", __file__), use)
