@@ -263,7 +263,7 @@ def resolve_input(source: str) -> tuple[str, bool]:
 
 
 def read_manifest(source: str) -> Iterator[tuple[Utterance | Failure, int]]:
-    """Yield the utterances of an input, each with its audio file's bytes where the listing tells them (else 0).
+    """Yield the utterances of an input, each with its audio file's bytes where they are known without asking (else 0).
 
     Below a folder, files whose suffix is not one of audio are left out; a glob pattern is taken at its word. A
     manifest line that cannot be used is a `Failure`.
@@ -273,7 +273,7 @@ def read_manifest(source: str) -> Iterator[tuple[Utterance | Failure, int]]:
     """
     resolved, is_manifest = resolve_input(source)
     if is_manifest:
-        yield from ((row, 0) for row in _read_lines(resolved))
+        yield from ((row, _local_bytes(row)) for row in _read_lines(resolved))
         return
     found = list_files(resolved)
     if resolved != source:
@@ -324,6 +324,16 @@ def _read_lines(source: str) -> Iterator[Utterance | Failure]:
             yield row
     if not num_rows:
         raise InputError(f"{source}: the manifest holds no rows")
+
+
+def _local_bytes(row: Utterance | Failure) -> int:
+    """Return the size of a local recording whose manifest does not say how long it is; 0 for all others."""
+    if isinstance(row, Failure) or row.duration is not None or is_url(row.path):
+        return 0
+    try:
+        return Path(row.path).stat().st_size
+    except OSError:
+        return 0
 
 
 _TYPES: dict[str, tuple[tuple[type, ...], str]] = {

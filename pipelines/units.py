@@ -23,6 +23,8 @@ __all__ = ["Job", "Receipt", "RunUnits", "Unit", "UnitResult", "finish", "identi
 
 BYTES_PER_SECOND = 24_000
 """What a second of audio is taken for where only a file's size is known; it balances units and decides nothing else."""
+UNKNOWN_SECONDS = 60.0
+"""What a recording is taken for where not even that is known, so that no unit grows without bound."""
 UNITS_FOLDER = "_units"
 
 
@@ -121,7 +123,7 @@ def plan_units(
         folder = folder_of(row)
         utterances, failures, seconds = pending.pop(folder, ([], [], 0.0))
         utterances.append(row)
-        seconds += row.duration if row.duration is not None else num_bytes / BYTES_PER_SECOND
+        seconds += row.duration or num_bytes / BYTES_PER_SECOND or UNKNOWN_SECONDS
         Metrics.counter("beamscribe", "recordings_planned").inc()
         if seconds >= job.unit_seconds:
             yield Unit(number, folder, tuple(utterances), tuple(failures))

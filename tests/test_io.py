@@ -112,6 +112,13 @@ def test_a_recording_named_twice_is_a_failure_unless_the_channels_differ(tmp_pat
     assert [getattr(row, "reason", None) for row in found] == [None, None, "duplicate"]
 
 
+def test_the_size_stands_in_for_a_duration_that_the_manifest_does_not_give(tmp_path):
+    (tmp_path / "a.wav").write_bytes(b"12345")
+    lines = [{"audio_filepath": "a.wav"}, {"audio_filepath": "a.wav", "channel": 1, "duration": 3.0}]
+    lines += [{"audio_filepath": "gone.wav"}, {"audio_filepath": "gs://bucket/a.wav"}]
+    assert [size for _, size in io.read_manifest(manifest(tmp_path, *lines))] == [5, 0, 0, 0]
+
+
 def test_blank_lines_and_a_byte_order_mark_are_nothing(tmp_path):
     source = manifest(tmp_path, b'\xef\xbb\xbf{"audio_filepath": "a.wav"}\n', b"\n", b"  \n")
     assert [row.audio_filepath for row in rows(source)] == ["a.wav"]

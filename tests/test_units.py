@@ -52,6 +52,13 @@ def test_every_utterance_is_in_one_unit_in_order_and_units_are_no_longer_than_ne
         assert sum(lengths) >= 10 > sum(lengths[:-1])
 
 
+@pytest.mark.parametrize(("num_bytes", "expected"), [(24_000 * 5, 2), (0, 1)])
+def test_recordings_of_unknown_length_are_cut_into_units_too(tmp_path, num_bytes, expected):
+    rows = [dataclasses.replace(row, duration=None) for row in utterances(tmp_path, [0.0] * 6)]
+    units = plan_units(((row, num_bytes) for row in rows), make_job(tmp_path), lambda row: "part")
+    assert {len(unit.utterances) for unit in units} == {expected}
+
+
 def test_units_hold_one_folder_each(tmp_path):
     rows = utterances(tmp_path, [4.0] * 12)
     units = plan(rows, make_job(tmp_path), lambda row: "dev" if int(row.audio_filepath[0]) % 3 == 0 else "train")

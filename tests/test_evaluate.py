@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import csv
+import json
+import random
+
+import pandas as pd
+import pytest
+from conftest import contents
+
+from asr_model.records import Failure, Transcript, Utterance
+from asr_model.scoring import ErrorCounts, EvaluateSettings, Score, word_errors
+from pipelines.__main__ import main
+from pipelines.evaluate import score_group, summarize
+
+WORDS = "press one for sales two three".split()
+
+
+def write(path, rows):
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return str(path)
+
+
+def corpus(num_files, seed=0):
+    """Return references and hypotheses of both channels of recordings, with random errors."""
+    draw = random.Random(seed)
+    references, hypotheses = [], []
+    for number in range(num_files):
+        for channel in (0, 1):
+            words = draw.choices(WORDS, k=draw.randrange(0, 9))
+            said = [draw.choice(WORDS) if draw.random() < 0.2 else word for word in words if draw.random() > 0.1]
+            name = {"audio_filepath": f"day-{number % 3}/{number}.wav", "channel": channel}
+            references.append({**name, "text": " ".join(words).upper()})
+            hypotheses.append({**name, "pred_text": " ".join(said), "duration": 2.0})
+    draw.shuffle(hypotheses)
+    return references, hypotheses
+
+
+def evaluate(folder, references, hypotheses, *more, output="report"):
+    reference, hypothesis = write(folder / "references.jsonl", references), write(folder / "system.jsonl", hypotheses)
+    command = ["evaluate", "--input", hypothesis, "--reference", reference, "--output", str(folder / output)]
+    return main([*command, *more])
+
+
+def summary_of(folder):
+    return json.loads((folder / "summary.json").read_text())
+
+
+def test_totals_are_those_of_all_texts_scored_at_once(tmp_path):
+    references, hypotheses = corpus(30)
+    assert evaluate(tmp_path, references, hypotheses) == 0
+    summary = summary_of(tmp_path / "report")
+    said = {(row["audio_filepath"], row["channel"]): row["pred_text"] for row in hypotheses}
+    expected = word_errors(
+        [row["text"].lower() for row in references],
+        [said[row["audio_filepath"], row["channel"]] for row in references],
+    )
+    found = ErrorCounts(*(summary[name] for name in ("hits", "substitutions", "deletions", "insertions")))
+    assert found == expected
+    assert summary["wer"] == pytest.approx(expected.rate, abs=1e-6)
+    assert (summary["num_files"], summary["num_failures"]) == (30, 0)
+
+
+def test_the_report_has_the_same_bytes_whatever_the_workers_and_the_order(tmp_path):
+    references, hypotheses = corpus(12)
+    assert evaluate(tmp_path, references, hypotheses) == 0
+    options = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
+    assert evaluate(tmp_path, references[::-1], hypotheses[::-1], *options, output="other") == 0
+    assert contents(tmp_path / "report", "*.*") == {
+        **contents(tmp_path / "other", "*.*"),
+        "_RUN.json": (tmp_path / "report" / "_RUN.json").read_bytes(),
+    }
+
+
+def test_the_beam_result_is_the_in_memory_result(tmp_path):
+    references, hypotheses = corpus(9, seed=1)
+    assert evaluate(tmp_path, references, hypotheses) == 0
+    results = []
+    for name in {row["audio_filepath"] for row in references}:
+        rows = [
+            Utterance(name, name, row["channel"], row["text"]) for row in references if row["audio_filepath"] == name
+        ]
+        said = [
+            Transcript(name, row["channel"], row["pred_text"], None, 2.0, 0, "", 1, [])
+            for row in hypotheses
+            if row["audio_filepath"] == name
+        ]
+        results += list(score_group(rows, said, EvaluateSettings()))
+    scores = [row for row in results if isinstance(row, Score)]
+    expected = summarize(scores, [row for row in results if isinstance(row, Failure)])
+    assert summary_of(tmp_path / "report").items() >= expected.items()
+
+
+def test_csv_parquet_and_summary_agree(tmp_path):
+    references, hypotheses = corpus(9, seed=2)
+    assert evaluate(tmp_path, references, hypotheses) == 0
+    table, summary = pd.read_parquet(tmp_path / "report" / "per_file.parquet"), summary_of(tmp_path / "report")
+    text = pd.read_csv(tmp_path / "report" / "per_file.csv")
+    for name in ("num_words", "hits", "substitutions", "deletions", "insertions", "num_characters"):
+        assert table[name].sum() == text[name].sum() == summary[name]
+    assert len(table) == summary["num_rows"]
+
+
+def test_a_reference_without_transcript_counts_as_deleted_words_and_as_a_failure(tmp_path):
+    references = [{"audio_filepath": "a.wav", "text": "one two"}, {"audio_filepath": "b.wav", "text": "three"}]
+    hypotheses = [
+        {"audio_filepath": "a.wav", "pred_text": "one two"},
+        {"audio_filepath": "c.wav", "pred_text": "nobody asked"},
+    ]
+    assert evaluate(tmp_path, references, hypotheses) == 0
+    summary = summary_of(tmp_path / "report")
+    assert (summary["deletions"], summary["num_words"], summary["insertions"]) == (1, 3, 0)
+    assert sum(summary["failures_by_reason"].values()) == summary["num_failures"] == 2
+    assert evaluate(tmp_path, references, hypotheses, "--set", "max_failure_rate=0.4", output="strict") == 1
+
+
+def test_a_text_that_begins_as_a_formula_is_text_in_the_csv(tmp_path):
+    references = [{"audio_filepath": "=cmd.wav", "text": "one"}]
+    assert evaluate(tmp_path, references, [{"audio_filepath": "=cmd.wav", "pred_text": "one"}]) == 0
+    with open(tmp_path / "report" / "per_file.csv", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["audio_filepath"] == "'=cmd.wav"
+
+
+@pytest.mark.parametrize(
+    ("references", "hypotheses", "message"),
+    [
+        ("references.jsonl", "none.jsonl", "no such transcripts"),
+        ("none.jsonl", "system.jsonl", "no such manifest"),
+        ("references.jsonl", "unfinished", "did that job finish"),
+    ],
+)
+def test_inputs_that_are_not_there_are_wrong_usage(tmp_path, capsys, references, hypotheses, message):
+    (tmp_path / "unfinished" / "transcripts").mkdir(parents=True)
+    rows = corpus(1)
+    write(tmp_path / "references.jsonl", rows[0])
+    write(tmp_path / "system.jsonl", rows[1])
+    command = ["evaluate", "--input", str(tmp_path / hypotheses), "--reference", str(tmp_path / references)]
+    assert main([*command, "--output", str(tmp_path / "report")]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_line_that_is_no_transcript_fails_the_job_with_its_number(tmp_path, capsys):
+    references, hypotheses = corpus(1)
+    assert evaluate(tmp_path, references, [*hypotheses, {"audio_filepath": "x.wav"}]) != 0
+    assert "line 3" in capsys.readouterr().err
