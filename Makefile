@@ -39,7 +39,8 @@ bench: $(INSTALLED)
 # How examples/recognizer was made, from folders of speech of the form of DATA; some 40 minutes on two cores.
 recognizer: $(INSTALLED)
 	$(BIN)/python examples/recordings.py --training build/prompts
-	$(BIN)/python examples/training_corpus.py --data $(DATA) --prompts build/prompts --output build/corpus.jsonl
+	$(BIN)/python examples/training_corpus.py --data $(DATA) --prompts build/prompts \
+		--leave-out speechocean762 --output build/corpus.jsonl
 	$(BIN)/beamscribe featurize --config configs/featurize-recognizer.yaml --input build/corpus.jsonl --output build/shards
 	$(BIN)/beamscribe train --config configs/train-recognizer.yaml --input build/shards --output runs/recognizer
 

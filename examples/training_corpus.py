@@ -26,6 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder with an4/, fsdd/ and speechocean762/")
     parser.add_argument("--prompts", type=Path, help="folder of the telephone prompts' training half")
     parser.add_argument("--output", type=Path, required=True, help="manifest to write (JSON lines)")
+    parser.add_argument("--leave-out", action="append", default=[], metavar="CORPUS", help="train on nothing of it")
     options = parser.parse_args(arguments)
     sources = {
         "an4": options.data / "an4",
@@ -35,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     }
     if options.prompts:
         sources["prompts"] = options.prompts
+    sources = {name: folder for name, folder in sources.items() if name.removesuffix("-dev") not in options.leave_out}
     rows = [row for name, folder in sources.items() for row in read_corpus(name, folder, options.output.parent)]
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")

@@ -48,7 +48,9 @@ def fsdd():
     for row in rows:
         row["audio_filepath"] = str(FSDD / row["audio_filepath"])
     is_test = [Path(row["audio_filepath"]).stem.rsplit("_", 1)[-1] in TEST_TAKES for row in rows]
-    return [r for r, t in zip(rows, is_test, strict=True) if not t], [r for r, t in zip(rows, is_test, strict=True) if t]
+    return [r for r, t in zip(rows, is_test, strict=True) if not t], [
+        r for r, t in zip(rows, is_test, strict=True) if t
+    ]
 
 
 def composed(folder):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from apache_beam.runners.portability import local_job_service
 from conftest import contents
 
 from pipelines.__main__ import main
 
-COARSE = ["--set", "features={n_mels: 20, sample_rate: 8000, n_fft: 256, win_length: 200, hop_length: 80, f_max: 4000.0}"]
+COARSE = [
+    "--set",
+    "features={n_mels: 20, sample_rate: 8000, n_fft: 256, win_length: 200, hop_length: 80, f_max: 4000.0}",
+]
 RESULTS = ("*/part-*", "*.jsonl", "_SUCCESS", "per_file.*", "summary.json")
 
 
@@ -61,13 +62,13 @@ def test_the_graph_is_built_for_dataflow_without_network_or_account(
 ):
     pytest.importorskip("apache_beam.runners.dataflow.internal.apiclient", reason="needs the extra [gcp]")
     arguments = command(verb, archive, recognizer_folder, transcripts, tmp_path / "out")
-    engine = ["--runner=DataflowRunner", "--dry_run=True", "--no_auth", "--project=some-project", "--region=europe-west1"]
-    graph = tmp_path / "job.json"
-    engine += ["--temp_location=gs://bucket/tmp", f"--dataflow_job_file={graph}"]
-    assert main([*arguments, *engine]) == 0
+    engine = [
+        "--runner=DataflowRunner",
+        "--dry_run=True",
+        "--no_auth",
+        "--project=some-project",
+        "--region=europe-west1",
+    ]
+    assert main([*arguments, *engine, "--temp_location=gs://bucket/tmp"]) == 0
     assert "graph built, nothing run" in capsys.readouterr().out
     assert not (tmp_path / "out").exists()
-    steps = json.dumps(json.loads(graph.read_text()))
-    assert verb.capitalize() in steps or "Match" in steps
-
-

@@ -13,7 +13,7 @@ from asr_model.scoring import ErrorCounts, EvaluateSettings, Score, word_errors
 from pipelines.__main__ import main
 from pipelines.evaluate import score_group, summarize
 
-WORDS = "press one for sales two three".split()
+WORDS = ["press", "one", "for", "sales", "two", "three"]
 
 
 def write(path, rows):

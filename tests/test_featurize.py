@@ -8,7 +8,10 @@ from conftest import contents
 
 from pipelines.__main__ import main
 
-COARSE = ["--set", "features={n_mels: 20, sample_rate: 8000, n_fft: 256, win_length: 200, hop_length: 80, f_max: 4000.0}"]
+COARSE = [
+    "--set",
+    "features={n_mels: 20, sample_rate: 8000, n_fft: 256, win_length: 200, hop_length: 80, f_max: 4000.0}",
+]
 
 
 def featurize(source, output, *more):

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pytest
+
+from asr_model.text import BLANK, Alphabet, normalize_text
+
+TEXTS = [
+    "Don’t PRESS “one” – please…",
+    "  a\tb\n",
+    "café ÉCOLE",
+    "ＡＢＣ",
+    "'tis rock 'n' roll'",
+    "x_y",
+    "привет, Мир!",
+    "",
+    "42",
+]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_normalizing_twice_changes_nothing(text):
+    once = normalize_text(text)
+    assert normalize_text(once) == once
+
+
+@pytest.mark.parametrize(
+    ("text", "normalized"),
+    [
+        ("Don’t PRESS “one” – please…", "don't press one please"),
+        ("café ÉCOLE", "café école"),
+        ("ＡＢＣ", "abc"),
+        ("rock 'n' roll'", "rock n roll"),
+        ("x_y-z", "x y z"),
+        ("Привет, Мир!", "привет мир"),
+        (" ... ", ""),
+    ],
+)
+def test_only_what_is_spoken_is_left(text, normalized):
+    assert normalize_text(text) == normalized
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_tokens_are_the_text(text):
+    alphabet = Alphabet.of(TEXTS)
+    tokens = alphabet.encode(text)
+    assert BLANK not in tokens
+    assert all(token < alphabet.size for token in tokens)
+    assert alphabet.decode(tokens) == text
+
+
+def test_blanks_are_not_written():
+    assert Alphabet.of(["ab"]).decode([0, 1, 0, 0, 2, 2]) == "abb"
+
+
+def test_a_character_outside_the_alphabet_is_named():
+    with pytest.raises(ValueError, match=r"'xz' in 'axz' is outside"):
+        Alphabet.of(["ab"]).encode("axz")
+
+
+def test_the_alphabet_does_not_depend_on_the_order_of_the_texts():
+    assert Alphabet.of(["cab", "d"]) == Alphabet.of(["d", "bac"])
