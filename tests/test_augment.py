@@ -42,5 +42,5 @@ def test_a_plain_copy_is_the_recording():
 
 @pytest.mark.parametrize("wrong", [{"name": "A b"}, {"name": "x", "speed": 0.1}, {"name": ""}])
 def test_copies_have_a_short_name_and_a_possible_speed(wrong):
-    with pytest.raises(ValueError, match="name|speed"):
+    with pytest.raises(ValueError, match=r"name|speed"):
         Copy(**wrong)

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import pytest
+
+from asr_model.matching import file_name, match
+from asr_model.records import Failure, Transcript, Utterance
+
+
+def reference(path, channel=None, text="x"):
+    return Utterance(path, path, channel, text)
+
+
+def transcript(path, channel=0):
+    return Transcript(path, channel, "y", None, 1.0, 8000, "", 1, [])
+
+
+def pairs(references, transcripts):
+    """Return (reference path, channel) → (transcript path, channel) or None, and the reasons of failures."""
+    found, reasons = {}, []
+    for row in match(references, transcripts):
+        if isinstance(row, Failure):
+            reasons.append(row.reason)
+        else:
+            left, right = row
+            found[left.audio_filepath, left.channel] = right and (right.audio_filepath, right.channel)
+    return found, sorted(reasons)
+
+
+def test_the_same_file_under_another_folder_is_matched():
+    assert pairs([reference("a.wav")], [transcript("/data/a.wav")]) == ({("a.wav", None): ("/data/a.wav", 0)}, [])
+
+
+def test_channels_are_matched_each():
+    references = [reference("a.wav", 0), reference("a.wav", 1)]
+    found, reasons = pairs(references, [transcript("a.wav", 1), transcript("a.wav", 0)])
+    assert found == {("a.wav", 0): ("a.wav", 0), ("a.wav", 1): ("a.wav", 1)}
+    assert reasons == []
+
+
+def test_equal_file_names_are_told_apart_by_their_folders():
+    names = ["mon/a.wav", "tue/a.wav"]
+    found, reasons = pairs([reference(name) for name in names], [transcript(f"/data/{name}") for name in names])
+    assert found == {(name, None): (f"/data/{name}", 0) for name in names}
+    assert reasons == []
+
+
+@pytest.mark.parametrize(
+    ("references", "transcripts", "reasons"),
+    [
+        ([reference("a.wav")], [], ["no-transcript"]),
+        ([], [transcript("a.wav")], ["no-reference"]),
+        ([reference("a.wav", 3)], [transcript("a.wav", 0)], ["no-reference", "no-transcript"]),
+        ([reference("a.wav", text=None)], [transcript("a.wav")], ["no-reference", "no-text"]),
+        (
+            [reference("a.wav")],
+            [transcript("a.wav", 0), transcript("a.wav", 1)],
+            ["ambiguous-channel", "no-reference", "no-reference"],
+        ),
+        (
+            [reference("a.wav")],
+            [transcript("x/a.wav"), transcript("y/a.wav")],
+            ["ambiguous-recording", "no-reference", "no-reference"],
+        ),
+        ([reference("a.wav", 0), reference("a.wav")], [transcript("a.wav")], ["duplicate"]),
+    ],
+)
+def test_what_finds_no_partner_has_a_reason(references, transcripts, reasons):
+    assert pairs(references, transcripts)[1] == reasons
+
+
+def test_a_lost_transcript_stays_with_its_reference_to_be_counted():
+    assert pairs([reference("a.wav", 0)], [])[0] == {("a.wav", 0): None}
+
+
+@pytest.mark.parametrize("path", ["a.wav", "/x/a.wav", "gs://b/x/a.wav", "C:\\x\\a.wav"])
+def test_the_file_name_is_the_last_part(path):
+    assert file_name(path) == "a.wav"

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import dataclasses
+from io import BytesIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from asr_model.records import STAMP_KEY, Example, Failure, Segment, Transcript, from_table, read_stamp, schema, to_table
+from asr_model.scoring import Score
+
+ROWS = {
+    Example: Example("a#0", "a", 0, "", "Hé", None, 1.5, 8000, "WAV/ULAW", 2, 3, b"\x00\xff", {"é": [1, None]}),
+    Failure: Failure("a", None, "empty", "nothing"),
+    Segment: Segment(0.5, 1.25, "a", 1.0),
+    Transcript: Transcript("a", 1, "x y", None, 2.0, 8000, "FLAC/PCM_16", 1, [Segment(0.0, 1.0, "x y", 0.5)], extra={}),
+    Score: Score("a", None, "scored", 0.5, None, 2, 1, 1, 0, 0, 3, 1, None, 0.25, "s", "x y", "x z"),
+}
+
+
+def through_parquet(table):
+    file = BytesIO()
+    pq.write_table(table, file)
+    return pq.read_table(BytesIO(file.getvalue()))
+
+
+@pytest.mark.parametrize("record", ROWS)
+def test_rows_come_back_from_a_file_as_they_were(record):
+    row = ROWS[record]
+    empty = dataclasses.replace(row, **({"segments": []} if record is Transcript else {}))
+    table = through_parquet(to_table(record, [row, empty], {"a": 1}))
+    assert list(from_table(record, table)) == [row, empty]
+
+
+@pytest.mark.parametrize("record", ROWS)
+def test_a_table_without_rows_has_all_columns(record):
+    table = to_table(record, [], {})
+    assert table.schema.names == [field.name for field in dataclasses.fields(record)]
+    assert list(from_table(record, table)) == []
+
+
+def test_what_must_be_there_cannot_be_missing():
+    assert not schema(Transcript).field("pred_text").nullable
+    assert schema(Transcript).field("confidence").nullable
+    with pytest.raises((pa.ArrowException, ValueError, TypeError)):
+        through_parquet(to_table(Failure, [Failure("a", None, None, "x")], {})).validate(full=True)
+
+
+def test_the_stamp_comes_back_and_foreign_files_are_refused():
+    table = through_parquet(to_table(Failure, [], {"settings": {"rate": 1e-4}}))
+    assert read_stamp(table.schema.metadata, "file")["settings"] == {"rate": 1e-4}
+    with pytest.raises(ValueError, match=r"file: not written by beamscribe"):
+        read_stamp({b"other": b"x"}, "file")
+    with pytest.raises(ValueError, match="file format 99"):
+        read_stamp({STAMP_KEY: b'{"format": 99}'}, "file")

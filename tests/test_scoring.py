@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import random
+
+import jiwer
+import pytest
+
+from asr_model.records import Transcript, Utterance
+from asr_model.scoring import ErrorCounts, EvaluateSettings, align_words, character_errors, score, word_errors
+
+
+def texts(count, seed):
+    draw = random.Random(seed)
+    return [" ".join(draw.choices(["a", "bb", "c", "dd"], k=draw.randrange(0, 8))) for _ in range(count)]
+
+
+def transcript(text):
+    return Transcript("a.wav", 1, text, 0.5, 2.0, 8000, "", 2, [])
+
+
+def distance(reference, hypothesis):
+    """Return the Levenshtein distance, by the textbook."""
+    row = list(range(len(hypothesis) + 1))
+    for i, left in enumerate(reference, start=1):
+        row, before = [i], row
+        for j, right in enumerate(hypothesis, start=1):
+            row.append(min(before[j] + 1, row[-1] + 1, before[j - 1] + (left != right)))
+    return row[-1]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_errors_are_the_edit_distance_and_parts_add_up_to_the_whole(seed):
+    references, hypotheses = texts(30, seed), texts(30, seed + 100)
+    parts = [word_errors([r], [h]) for r, h in zip(references, hypotheses, strict=True)]
+    for counts, r, h in zip(parts, references, hypotheses, strict=True):
+        assert counts.num_errors == distance(r.split(), h.split())
+        assert counts.num_reference == len(r.split())
+        assert counts.hits + counts.substitutions + counts.insertions == len(h.split())
+    assert sum(parts, ErrorCounts()) == word_errors(references, hypotheses)
+
+
+def test_rates_are_jiwer_s():
+    references, hypotheses = texts(50, 0), texts(50, 1)
+    assert word_errors(references, hypotheses).rate == pytest.approx(jiwer.wer(references, hypotheses))
+    assert character_errors(references, hypotheses).rate == pytest.approx(jiwer.cer(references, hypotheses))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_an_alignment_tells_both_texts_and_the_counts(seed):
+    for reference, hypothesis in zip(texts(30, seed), texts(30, seed + 100), strict=True):
+        words = align_words(reference, hypothesis)
+        assert [word.reference for word in words if word.reference] == reference.split()
+        assert [word.hypothesis for word in words if word.hypothesis] == hypothesis.split()
+        kinds = [sum(w.kind == kind for w in words) for kind in ("hit", "substitution", "deletion", "insertion")]
+        assert ErrorCounts(*kinds) == word_errors([reference], [hypothesis])
+
+
+@pytest.mark.parametrize(
+    ("reference", "hypothesis", "counts", "wer"),
+    [
+        ("", "", ErrorCounts(), None),
+        ("", "a b", ErrorCounts(insertions=2), None),
+        ("a b", "", ErrorCounts(deletions=2), 1.0),
+        ("a", "a b c", ErrorCounts(hits=1, insertions=2), 2.0),
+    ],
+)
+def test_empty_texts_are_counted_and_have_no_rate_where_there_is_none(reference, hypothesis, counts, wer):
+    row = score(Utterance("a.wav", "a.wav", 1, reference), transcript(hypothesis), EvaluateSettings())
+    assert (row.words, row.wer) == (counts, wer)
+
+
+def test_case_and_punctuation_count_only_when_asked():
+    row = Utterance("a.wav", "a.wav", 1, "Hello, World!")
+    assert score(row, transcript("hello world"), EvaluateSettings()).wer == 0
+    assert score(row, transcript("hello world"), EvaluateSettings(normalization="none")).wer == 1
+
+
+def test_a_lost_transcript_deletes_every_word():
+    row = score(Utterance("a.wav", "a.wav", 1, "one two"), None, EvaluateSettings())
+    assert (row.status, row.words, row.cer) == ("missing", ErrorCounts(deletions=2), 1.0)

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from asr_model.segmentation import SegmentationSettings, speech_segments
+
+RATE = 8000
+DEFAULT = SegmentationSettings()
+
+
+def recording(*bursts, seconds=10.0, hiss=1e-4, level=0.1):
+    """Return hiss with louder noise at each (start, end)."""
+    draw = np.random.default_rng(0)
+    samples = hiss * draw.normal(size=round(seconds * RATE))
+    for start, end in bursts:
+        samples[round(start * RATE) : round(end * RATE)] += level * draw.normal(size=round((end - start) * RATE))
+    return samples.astype(np.float32)
+
+
+def found(samples, settings=DEFAULT):
+    return [(start / RATE, end / RATE) for start, end in speech_segments(samples, RATE, settings)]
+
+
+@pytest.mark.parametrize("level", [0.3, 0.02])
+def test_bursts_are_found_with_their_padding(level):
+    segments = found(recording((1, 2.5), (4, 4.5), (7, 9), level=level))
+    expected = [(0.75, 2.75), (3.75, 4.75), (6.75, 9.25)]
+    assert np.array(segments) == pytest.approx(np.array(expected), abs=0.06)
+
+
+def test_short_pauses_stay_inside():
+    assert len(found(recording((1, 2), (2.4, 3)))) == 1
+    assert len(found(recording((1, 2), (2.9, 4)))) == 2
+
+
+def test_clicks_are_no_speech():
+    assert len(found(recording((1, 2), (6, 6.01)))) == 1
+
+
+def test_there_is_nothing_in_silence():
+    assert found(np.zeros(RATE, np.float32)) == []
+    assert found(np.full(RATE, 0.3, np.float32)) == []  # an offset is no sound
+    assert found(np.zeros(0, np.float32)) == []
+
+
+def test_speech_without_pauses_is_one_stretch():
+    assert found(recording((0, 10))) == [(0.0, 10.0)]
+
+
+@pytest.mark.parametrize("seconds", [47.0, 100.3])
+def test_long_stretches_are_cut_at_the_quietest_place_and_lose_nothing(seconds):
+    samples = recording((0, seconds), seconds=seconds)
+    samples[16 * RATE : 16 * RATE + 400] *= 0.05
+    segments = found(samples)
+    assert segments[0][1] == pytest.approx(16.02, abs=0.05)
+    assert [end for _, end in segments[:-1]] == [start for start, _ in segments[1:]]
+    assert (segments[0][0], segments[-1][1]) == (0.0, pytest.approx(seconds))
+    assert max(end - start for start, end in segments) <= 20
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_segments_are_in_order_inside_the_recording_and_do_not_overlap(seed):
+    draw = np.random.default_rng(seed)
+    bursts = [(start, start + draw.uniform(0.02, 3)) for start in np.sort(draw.uniform(0, 57, 20))]
+    segments = speech_segments(recording(*bursts, seconds=60.0), RATE, SegmentationSettings(max_seconds=5.0))
+    edges = [edge for segment in segments for edge in segment]
+    assert edges == sorted(edges)
+    assert all(start < end for start, end in segments)
+    assert 0 <= edges[0] <= edges[-1] <= 60 * RATE

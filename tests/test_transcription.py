@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from io import BytesIO
+
+import numpy as np
+import pytest
+import soundfile
+
+from asr_model.recognizer import load_recognizer
+from asr_model.records import Utterance
+from asr_model.transcription import TranscribeSettings, find_speech, transcribe
+
+SETTINGS = TranscribeSettings()
+
+
+@pytest.fixture(scope="module")
+def recognizer(recognizer_folder):
+    return load_recognizer((recognizer_folder / "recognizer.safetensors").read_bytes(), "tiny")
+
+
+def speech(name, seed, seconds, channels=1, rate=8000):
+    draw = np.random.default_rng(seed)
+    samples = 0.1 * draw.normal(size=(round(seconds * rate), channels)).cumsum(axis=0)
+    samples -= samples.mean(axis=0)
+    samples[len(samples) // 3 : len(samples) // 2] = 0
+    file = BytesIO()
+    soundfile.write(file, samples / np.abs(samples).max(), rate, format="WAV", subtype="PCM_16")
+    return find_speech(BytesIO(file.getvalue()), Utterance(name, name), SETTINGS, 8000)
+
+
+@pytest.mark.parametrize("batch_frames", [1, 500, 100_000])
+def test_a_transcript_does_not_depend_on_company_order_or_batch(recognizer, batch_frames):
+    speeches = [found for seed in range(5) for found in speech(f"{seed}.wav", seed, 2 + 2 * seed)]
+    alone = [transcribe([one], recognizer, 12000)[0] for one in speeches]
+    assert any(transcript.pred_text for transcript in alone)
+    assert transcribe(speeches, recognizer, batch_frames) == alone
+    assert transcribe(speeches[::-1], recognizer, batch_frames) == alone[::-1]
+
+
+def test_every_channel_is_a_transcript_of_its_own(recognizer):
+    transcripts = transcribe(speech("a.wav", 0, 4, channels=2), recognizer, 12000)
+    assert [transcript.channel for transcript in transcripts] == [0, 1]
+    assert {transcript.num_channels for transcript in transcripts} == {2}
+
+
+def test_the_source_is_described_as_it_was_before_resampling(recognizer):
+    (transcript,) = transcribe(speech("a.wav", 0, 3, rate=22050), recognizer, 12000)
+    assert (transcript.sample_rate, transcript.codec, transcript.duration) == (22050, "WAV/PCM_16", 3.0)
+
+
+def test_silence_is_an_empty_transcript_without_confidence(recognizer):
+    file = BytesIO()
+    soundfile.write(file, np.zeros(16000), 8000, format="WAV")
+    (transcript,) = transcribe(
+        find_speech(BytesIO(file.getvalue()), Utterance("s", "s"), SETTINGS, 8000), recognizer, 12000
+    )
+    assert (transcript.pred_text, transcript.segments, transcript.confidence) == ("", [], None)
