@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -54,9 +55,8 @@ def test_five_shards_hold_what_one_holds(tmp_path):
     pq.write_table(to_table(Example, rows, {}), tmp_path / "one", row_group_size=7)
     for number in range(5):
         pq.write_table(to_table(Example, rows[number * 10 : number * 10 + 10], {}), tmp_path / str(number))
-    opened = lambda path: open(path, "rb")  # noqa: E731
-    many = list(read_examples([str(tmp_path / str(number)) for number in range(5)], opened))
-    assert many == list(read_examples([str(tmp_path / "one")], opened)) == rows
+    many = list(read_examples([str(tmp_path / str(number)) for number in range(5)], lambda path: Path(path).open("rb")))
+    assert many == list(read_examples([str(tmp_path / "one")], lambda path: Path(path).open("rb"))) == rows
 
 
 def test_padding_is_zero_and_lengths_are_kept():

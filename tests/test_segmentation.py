@@ -14,7 +14,8 @@ def recording(*bursts, seconds=10.0, hiss=1e-4, level=0.1):
     draw = np.random.default_rng(0)
     samples = hiss * draw.normal(size=round(seconds * RATE))
     for start, end in bursts:
-        samples[round(start * RATE) : round(end * RATE)] += level * draw.normal(size=round((end - start) * RATE))
+        burst = samples[round(start * RATE) : round(end * RATE)]
+        burst += level * draw.normal(size=len(burst))
     return samples.astype(np.float32)
 
 

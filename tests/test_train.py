@@ -67,14 +67,14 @@ def metrics(folder):
 
 def test_it_learns_to_write_what_it_hears(tmp_path):
     shards, dev = write_shards(tmp_path, 120, 0), write_shards(tmp_path, 20, 1)[0]
-    figures = run(tmp_path / "run", shards, SETTINGS.model_copy(update={"epochs": 15}), dev)
+    figures = run(tmp_path / "run", shards, SETTINGS.model_copy(update={"epochs": 30}), dev)
     assert figures["dev_wer"] <= 0.1
     recognizer = load_recognizer((tmp_path / "run" / "recognizer.safetensors").read_bytes(), "run")
     sounds = [spoken(text, np.random.default_rng(7)) for text in ("cab", "a", "bcac")]
     assert [hypothesis.text for hypothesis in recognizer.recognize(sounds)] == ["cab", "a", "bcac"]
 
 
-@pytest.mark.parametrize("stop_at", [1, 7, 13])
+@pytest.mark.parametrize("stop_at", [1, 4, 8])
 def test_a_run_that_was_stopped_and_resumed_ends_with_the_same_bits(tmp_path, stop_at):
     shards, dev = write_shards(tmp_path, 60, 0), write_shards(tmp_path, 10, 1)[0]
     settings = SETTINGS.model_copy(update={"checkpoint_minutes": 1e-9})
