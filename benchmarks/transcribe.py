@@ -76,13 +76,14 @@ def transcribe_group(paths: list[str]) -> list[str]:
     from pipelines.resources import shipped_recognizer
 
     torch.set_num_threads(1)
-    file = recognizer_file(shipped_recognizer())
-    recognizer = load_recognizer(Path(file).read_bytes(), file)
+    weights = recognizer_file(shipped_recognizer())
+    recognizer = load_recognizer(Path(weights).read_bytes(), weights)
     settings = TranscribeSettings()
     rate = recognizer.settings.features.sample_rate
-    speeches = [
-        speech for path in paths for speech in find_speech(open(path, "rb"), Utterance(path, path), settings, rate)
-    ]
+    speeches = []
+    for path in paths:
+        with open(path, "rb") as file:
+            speeches += find_speech(file, Utterance(path, path), settings, rate)
     return [transcript.pred_text for transcript in transcribe(speeches, recognizer, settings.batch_frames)]
 
 
