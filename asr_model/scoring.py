@@ -66,6 +66,20 @@ class ErrorCounts:
         """Errors per unit of the reference, as a fraction (above 1 with many insertions); None without reference."""
         return self.num_errors / self.num_reference if self.num_reference else None
 
+    @property
+    def match_error_rate(self) -> float | None:
+        """Errors per aligned pair, at most 1 (MER; Morris, Maier and Green, 2004); None where both sides are empty."""
+        pairs = self.hits + self.num_errors
+        return self.num_errors / pairs if pairs else None
+
+    @property
+    def information_preserved(self) -> float | None:
+        """Hits per reference unit times hits per hypothesis unit (WIP, the same paper); None where a side is empty."""
+        num_hypothesis = self.hits + self.substitutions + self.insertions
+        if not self.num_reference or not num_hypothesis:
+            return None
+        return self.hits / self.num_reference * self.hits / num_hypothesis
+
 
 @dataclass(frozen=True)
 class Score:

@@ -120,6 +120,9 @@ def run_evaluate(parsed: argparse.Namespace, options: PipelineOptions) -> str:
         f"{name.upper()} {'undefined' if summary[name] is None else format(summary[name], '.2%')}"
         for name in ("wer", "cer")
     )
+    limit = parsed.fail_above
+    if limit is not None and (summary["wer"] is None or summary["wer"] > limit):
+        raise RuntimeError(f"--fail-above {limit}: {rates}, {parsed.output}/index.html")
     counts = f"{summary['num_words']} words in {summary['num_files']} files, {summary['num_failures']} failures"
     return f"{rates}, {counts}, {parsed.output}/index.html"
 
@@ -180,6 +183,8 @@ def _parser() -> argparse.ArgumentParser:
             sub.add_argument("--recognizer", help=f"recognizer.safetensors, or the folder that holds it ({shipped})")
         if name == "evaluate":
             sub.add_argument("--reference", required=True, help="JSON-lines manifest with the true texts")
+            fail_above = "exit with status 1 where the word error rate is above this fraction, as 0.15"
+            sub.add_argument("--fail-above", type=float, metavar="WER", help=fail_above)
         sub.add_argument("--output", required=True, help=verb.output_help)
         sub.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override a setting")
         sub.add_argument("--overwrite", action="store_true", help="replace the output of another run")

@@ -18,7 +18,7 @@ from asr_model.records import Failure, Segment, Transcript, Utterance, to_table
 from asr_model.scoring import ErrorCounts, EvaluateSettings, Score, score
 from pipelines.report import render_report
 
-__all__ = ["EvaluateJob", "build", "job_of", "score_group", "summarize"]
+__all__ = ["EvaluateJob", "build", "job_of", "score_group", "summarize", "summary_markdown"]
 
 CSV_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -90,7 +90,7 @@ def score_group(
 
 def summarize(scores: Iterable[Score], failures: Iterable[Failure]) -> dict[str, Any]:
     """Return the totals: rates are all errors over all words (characters), never a mean of rates."""
-    words, num_characters, character_errors, num_rows, seconds = ErrorCounts(), 0, 0, 0, 0.0
+    words, num_characters, character_errors, num_rows, num_wrong, seconds = ErrorCounts(), 0, 0, 0, 0, 0.0
     files: set[str] = set()
     for row in scores:
         words += row.words
@@ -98,13 +98,19 @@ def summarize(scores: Iterable[Score], failures: Iterable[Failure]) -> dict[str,
         character_errors += row.character_errors
         seconds += row.duration or 0.0
         num_rows += 1
+        num_wrong += row.words.num_errors > 0
         files.add(row.audio_filepath)
     reasons: dict[str, int] = {}
     for failure in failures:
         reasons[failure.reason] = reasons.get(failure.reason, 0) + 1
+    preserved = words.information_preserved
     return {
-        "wer": None if words.rate is None else round(words.rate, 6),
-        "cer": round(character_errors / num_characters, 6) if num_characters else None,
+        "wer": _rounded(words.rate),
+        "cer": _rounded(character_errors / num_characters if num_characters else None),
+        "mer": _rounded(words.match_error_rate),
+        "wip": _rounded(preserved),
+        "wil": _rounded(None if preserved is None else 1 - preserved),
+        "ser": _rounded(num_wrong / num_rows if num_rows else None),
         "num_words": words.num_reference,
         "hits": words.hits,
         "substitutions": words.substitutions,
@@ -138,6 +144,7 @@ def finish(results: list[Score | Failure], job: EvaluateJob) -> dict[str, Any]:
     io.write_parquet(io.join(job.output, "per_file.parquet"), to_table(Score, scores, stamp))
     io.write_file(io.join(job.output, "per_file.csv"), _csv(scores).encode())
     io.write_json(io.join(job.output, "summary.json"), summary)
+    io.write_file(io.join(job.output, "summary.md"), summary_markdown(summary).encode())
     io.write_file(io.join(job.output, "index.html"), render_report(summary, scores, failures, job).encode())
     io.write_json(io.join(job.output, io.SUCCESS_FILE), {"verb": "evaluate", **summary})
     return summary
@@ -181,6 +188,20 @@ def read_transcripts(path: str) -> Iterator[Transcript]:
                 )
             except (ValueError, KeyError, TypeError) as error:
                 raise io.InputError(f"{path}: line {number} is no transcript: {error!r}") from error
+
+
+def summary_markdown(summary: dict[str, Any]) -> str:
+    """Return the totals as a Markdown table, for a pull request or a chat."""
+    names = {"wer": "WER", "cer": "CER", "mer": "MER", "wil": "WIL", "ser": "sentence error rate"}
+    rates = {label: "undefined" if summary[name] is None else f"{summary[name]:.2%}" for name, label in names.items()}
+    counts = ("num_words", "substitutions", "deletions", "insertions", "num_files", "num_failures")
+    cells = {**rates, **{name.removeprefix("num_"): str(summary[name]) for name in counts}}
+    rows = (" | ".join(cells), " | ".join("---:" for _ in cells), " | ".join(cells.values()))
+    return "".join(f"| {row} |\n" for row in rows)
+
+
+def _rounded(rate: float | None) -> float | None:
+    return None if rate is None else round(rate, 6)
 
 
 def _csv(scores: list[Score]) -> str:

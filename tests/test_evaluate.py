@@ -114,6 +114,26 @@ def test_a_reference_without_transcript_counts_as_deleted_words_and_as_a_failure
     assert evaluate(tmp_path, references, hypotheses, "--set", "max_failure_rate=0.4", output="strict") == 1
 
 
+@pytest.mark.parametrize(("limit", "status"), [("0.5", 0), ("0.49", 1)])
+def test_a_word_error_rate_above_the_limit_fails_and_still_leaves_the_report(tmp_path, capsys, limit, status):
+    rows = [{"audio_filepath": "a.wav", "text": "one two", "pred_text": "one"}]
+    assert evaluate(tmp_path, rows, rows, "--fail-above", limit) == status
+    assert ("--fail-above 0.49: WER 50.00%" in capsys.readouterr().err) == bool(status)
+    assert (tmp_path / "report" / "index.html").exists()
+
+
+def test_the_markdown_summary_is_a_table_of_the_totals(tmp_path):
+    references = [{"audio_filepath": f"{n}.wav", "text": "one two"} for n in range(4)]
+    hypotheses = [{"audio_filepath": f"{n}.wav", "pred_text": "one" if n else "one two"} for n in range(4)]
+    assert evaluate(tmp_path, references, hypotheses) == 0
+    head, rule, body = (tmp_path / "report" / "summary.md").read_text().splitlines()
+    cells = dict(zip(head.strip("| ").split(" | "), body.strip("| ").split(" | "), strict=True))
+    assert rule.count("---") == len(cells)
+    assert (cells["WER"], cells["sentence error rate"], cells["deletions"]) == ("37.50%", "75.00%", "3")
+    summary = summary_of(tmp_path / "report")
+    assert (summary["mer"], summary["wip"], summary["wil"]) == (0.375, 0.625, 0.375)
+
+
 def test_a_text_that_begins_as_a_formula_is_text_in_the_csv(tmp_path):
     references = [{"audio_filepath": "=cmd.wav", "text": "one"}]
     assert evaluate(tmp_path, references, [{"audio_filepath": "=cmd.wav", "pred_text": "one"}]) == 0

@@ -45,6 +45,15 @@ def test_rates_are_jiwer_s():
     assert character_errors(references, hypotheses).rate == pytest.approx(jiwer.cer(references, hypotheses))
 
 
+def test_mer_and_wip_are_jiwer_s_and_undefined_where_there_is_nothing():
+    references, hypotheses = texts(50, 2), texts(50, 3)
+    counts = word_errors(references, hypotheses)
+    assert counts.match_error_rate == pytest.approx(jiwer.mer(references, hypotheses))
+    assert counts.information_preserved == pytest.approx(jiwer.wip(references, hypotheses))
+    assert ErrorCounts().match_error_rate is None
+    assert ErrorCounts(deletions=1).information_preserved is None
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_an_alignment_tells_both_texts_and_the_counts(seed):
     for reference, hypothesis in zip(texts(30, seed), texts(30, seed + 100), strict=True):
