@@ -28,12 +28,18 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def save_checkpoint(folder: Path, step: int, tensors: dict[str, Tensor], state: dict[str, Any], keep: int) -> Path:
-    """Write the checkpoint of ``step`` (safetensors behind a BLAKE2b checksum) and delete all but the last ``keep``."""
+    """Write the checkpoint of ``step`` (safetensors behind a BLAKE2b checksum) and delete all but the last ``keep``.
+
+    Those of later steps go first: a run that stands at ``step`` has found them damaged.
+    """
     body = save(tensors, {"state": json.dumps(state, sort_keys=True)})
     path = folder / f"step-{step:08d}.checkpoint"
     write_atomically(path, hashlib.blake2b(body, digest_size=DIGEST_SIZE).digest() + body)
-    for old in sorted(folder.glob("step-*.checkpoint"))[:-keep]:
-        old.unlink()
+    found = sorted(folder.glob("step-*.checkpoint"))
+    kept = found[: found.index(path) + 1][-keep:]
+    for other in found:
+        if other not in kept:
+            other.unlink()
     return path
 
 

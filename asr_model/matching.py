@@ -58,8 +58,10 @@ def match(
         yield reference, chosen[0]
     for transcript in transcripts:
         key = (transcript.audio_filepath, transcript.channel)
-        if key not in used:
-            yield Failure(*key, "no-reference", "no reference for this recording and channel: not scored")
+        if key in used:
+            used.remove(key)  # a second transcript of the same is not scored
+        else:
+            yield Failure(*key, "no-reference", "no (other) reference for this recording and channel: not scored")
 
 
 def _mutual_best(path: str, paths: Sequence[str], recordings: Sequence[str]) -> str | None:

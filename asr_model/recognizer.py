@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -120,13 +119,14 @@ def read_metadata(data: bytes, source: str) -> dict[str, Any]:
         RecognizerError: the file carries none.
     """
     size = int.from_bytes(data[:8], "little")  # safetensors: header length, JSON header, tensors
-    header = json.loads(data[8 : 8 + size]).get("__metadata__", {})
-    if METADATA_KEY not in header:
-        raise RecognizerError(f"{source}: a safetensors file, but no recognizer (no {METADATA_KEY!r} metadata)")
-    metadata: dict[str, Any] = json.loads(header[METADATA_KEY])
-    return metadata
+    try:
+        metadata = json.loads(json.loads(data[8 : 8 + size])["__metadata__"][METADATA_KEY])
+        return {"settings": metadata["settings"], "provenance": metadata["provenance"]}
+    except (ValueError, KeyError, TypeError) as error:
+        message = f"{source}: no recognizer (no {METADATA_KEY!r} metadata that holds settings and provenance)"
+        raise RecognizerError(message) from error
 
 
 def recognizer_file(path: str) -> str:
-    """Return the file that a recognizer's folder holds, or ``path`` itself where it names a file."""
-    return f"{path.rstrip('/')}/recognizer.safetensors" if not Path(path).suffix else path
+    """Return the file that a recognizer's folder holds, or ``path`` itself where it ends in ``.safetensors``."""
+    return path if path.endswith(".safetensors") else f"{path.rstrip('/')}/recognizer.safetensors"

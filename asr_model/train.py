@@ -152,6 +152,7 @@ def train(
     run = _Run(network, average, torch.optim.AdamW(network.parameters(), weight_decay=settings.weight_decay))
     if checkpoint := latest_checkpoint(folder / "checkpoints"):
         run.restore(checkpoint[0], checkpoint[1])
+    _rewind_metrics(folder / "metrics.jsonl", run)
     masks = settings.spec_augment
     spec_augment = SpecAugment(
         n_time_masks=masks.num_time_masks,
@@ -204,6 +205,14 @@ def train(
         checkpoint_now()
         saved = time.monotonic()
     return {"steps": run.step, "dev_wer": run.best_wer, "infeasible": run.infeasible}
+
+
+def _rewind_metrics(path: Path, run: _Run) -> None:
+    """Drop what was logged after the checkpoint at which ``run`` stands: it comes again."""
+    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+    entries = [json.loads(line) for line in lines if line.endswith("\n")]  # the last may have been cut short
+    kept = [entry for entry in entries if entry["step"] <= run.step and entry["epoch"] <= run.epoch]
+    write_atomically(path, "".join(json.dumps(entry) + "\n" for entry in kept).encode())
 
 
 def _epoch(shards: list[str], settings: TrainSettings, epoch: int, open_shard: OpenShard) -> Iterator[list[Example]]:

@@ -104,6 +104,7 @@ def obtain(package: Package, cache: Path) -> Path:
         PackageUnavailable: no apt on this machine, or its sources have no such version (any more).
         PackageError: fetching failed, or what came has another checksum.
     """
+    cache = cache.absolute()  # pip and apt run in a folder of their own
     label = f"{package.name} {package.version} ({package.registry})"
     unpacked = cache / "unpacked" / f"{package.name}-{package.sha256[:12]}"
     archive = cache / "packages" / f"{package.name}-{package.sha256[:12]}.{package.kind}"
@@ -180,7 +181,7 @@ def unpack(package: Package, archive: Path, unpacked: Path) -> None:
     with temporary_folder(unpacked.parent) as folder:
         if package.kind == "wheel":
             with zipfile.ZipFile(archive) as wheel:
-                wheel.extractall(folder, [name for name in wheel.namelist() if name.startswith(package.folders)])
+                wheel.extractall(folder, [name for name in wheel.namelist() if lies_below(name, package.folders)])
         elif package.kind == "sdist":
             with archive.open("rb") as stream:
                 unpack_tar(stream, package.folders, folder)
@@ -198,8 +199,13 @@ def unpack_tar(stream: IO[bytes], folders: tuple[str, ...], target: Path) -> Non
     """Unpack the files below ``folders`` from a tar stream, compressed or not."""
     with tarfile.open(fileobj=stream, mode="r|*") as tar:
         for member in tar:
-            if member.isfile() and member.name.removeprefix("./").startswith(folders):
+            if member.isfile() and lies_below(member.name.removeprefix("./"), folders):
                 tar.extract(member, target, filter="data")
+
+
+def lies_below(name: str, folders: tuple[str, ...]) -> bool:
+    """Return whether the file ``name`` lies in one of ``folders`` or deeper."""
+    return name.startswith(tuple(f"{folder}/" for folder in folders))
 
 
 def checksum(path: Path) -> str:

@@ -130,7 +130,7 @@ def run_evaluate(parsed: argparse.Namespace, options: PipelineOptions) -> str:
 VERBS = {
     "featurize": Verb(
         "Read a corpus, compute features, write Parquet shards.",
-        "JSON-lines manifest, folder or glob of audio",
+        "manifest (.jsonl), table (.csv, .tsv), folder of a corpus, or glob of audio",
         "folder for the shards",
         "beamscribe featurize --input corpus/manifest.jsonl --output build/shards --set unit_minutes=20",
         run_featurize,
@@ -144,7 +144,7 @@ VERBS = {
     ),
     "transcribe": Verb(
         "Transcribe an archive of recordings.",
-        "JSON-lines manifest, folder or glob of audio",
+        "manifest (.jsonl), table (.csv, .tsv), folder of a corpus, or glob of audio",
         "folder for the transcripts",
         "beamscribe transcribe --input 'calls/**.wav' --output build/transcripts --direct_num_workers=2",
         run_transcribe,
@@ -182,7 +182,9 @@ def _parser() -> argparse.ArgumentParser:
             shipped = "default: the one that comes with beamscribe"
             sub.add_argument("--recognizer", help=f"recognizer.safetensors, or the folder that holds it ({shipped})")
         if name == "evaluate":
-            sub.add_argument("--reference", required=True, help="JSON-lines manifest with the true texts")
+            sub.add_argument(
+                "--reference", required=True, help="manifest (.jsonl) or table (.csv, .tsv) with the true texts"
+            )
             fail_above = "exit with status 1 where the word error rate is above this fraction, as 0.15"
             sub.add_argument("--fail-above", type=float, metavar="WER", help=fail_above)
         sub.add_argument("--output", required=True, help=verb.output_help)

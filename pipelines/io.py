@@ -1,11 +1,10 @@
-"""Every path, manifest layout, file name and marker; files of any Beam filesystem."""
+"""Every path, file name and marker; files of any Beam filesystem."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import os
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -17,7 +16,7 @@ import pyarrow.parquet as pq
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-from asr_model.records import Failure, Utterance, from_table, read_stamp
+from asr_model.records import Failure, from_table, read_stamp
 
 __all__ = [
     "FAILURES_FILE",
@@ -29,15 +28,14 @@ __all__ = [
     "claim_folder",
     "delete",
     "exists",
+    "is_url",
     "join",
     "list_files",
     "open_file",
     "read_json",
-    "read_manifest",
     "read_rows",
     "read_stamps",
     "read_success",
-    "resolve_input",
     "write_failures",
     "write_file",
     "write_json",
@@ -50,13 +48,8 @@ SUCCESS_FILE = "_SUCCESS"
 RUN_FILE = "_RUN.json"
 """What the folder is an output of, written first; another run refuses the folder."""
 FAILURES_FILE = "failures.jsonl"
-MANIFEST_FILE = "manifest.jsonl"
-AUDIO_SUFFIXES = frozenset(
-    {".aif", ".aiff", ".au", ".caf", ".flac", ".gsm", ".mp3", ".oga", ".ogg", ".opus", ".sph", ".w64", ".wav"}
-)
 ROW_GROUP_BYTES = 32 << 20
 """Uncompressed bytes of a row group: what a reader holds in memory."""
-_GLOB = re.compile(r"[*?\[]")
 
 
 class InputError(ValueError):
@@ -239,51 +232,6 @@ def claim_folder(folder: str, claim: dict[str, Any], overwrite: bool) -> None:
     write_json(path, claim)
 
 
-def resolve_input(source: str) -> tuple[str, bool]:
-    """Return what ``source`` stands for, and whether that is a manifest (else a glob pattern of audio).
-
-    ``source`` is a JSON-lines manifest, a folder (its ``manifest.jsonl``, or all audio below it), a glob pattern, or
-    one recording.
-
-    Raises:
-        InputError: there is nothing of that name.
-    """
-    is_pattern = bool(_GLOB.search(source))
-    if not is_pattern and exists(join(source, MANIFEST_FILE)):
-        return join(source, MANIFEST_FILE), True
-    if source.endswith((".jsonl", ".json")) and not is_pattern:
-        if not exists(source):
-            raise InputError(f"{source}: no such manifest")
-        return source, True
-    if not is_pattern and Path(source).suffix.lower() not in AUDIO_SUFFIXES:
-        source = join(source, "**")
-    if not FileSystems.match([source], limits=[1])[0].metadata_list:
-        raise InputError(f"{source}: matches nothing (wanted a manifest .jsonl, a folder, or a glob of audio)")
-    return source, False
-
-
-def read_manifest(source: str) -> Iterator[tuple[Utterance | Failure, int]]:
-    """Yield the utterances of an input, each with its audio file's bytes where they are known without asking (else 0).
-
-    Below a folder, files whose suffix is not one of audio are left out; a glob pattern is taken at its word. A
-    manifest line that cannot be used is a `Failure`.
-
-    Raises:
-        InputError: as `resolve_input`, or the input is there but holds no recordings.
-    """
-    resolved, is_manifest = resolve_input(source)
-    if is_manifest:
-        yield from ((row, _local_bytes(row)) for row in _read_lines(resolved))
-        return
-    found = list_files(resolved)
-    if resolved != source:
-        found = [(path, size) for path, size in found if Path(path).suffix.lower() in AUDIO_SUFFIXES]
-    if not found:
-        raise InputError(f"{source}: no audio files below it")
-    for path, size in found:
-        yield Utterance(audio_filepath=path, path=path), size
-
-
 @contextmanager
 def _create(path: str) -> Iterator[BinaryIO]:
     """Open a new file that appears when closed: renamed into place, or put as one object on an object store."""
@@ -300,74 +248,3 @@ def _create(path: str) -> Iterator[BinaryIO]:
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _read_lines(source: str) -> Iterator[Utterance | Failure]:
-    folder = source.rpartition("/")[0]
-    seen: set[tuple[str, int | None]] = set()
-    num_rows = 0
-    with open_file(source) as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            num_rows += 1
-            try:
-                row = parse_row(json.loads(line.decode("utf-8-sig")), folder)
-            except ValueError as error:
-                yield Failure(f"{source}:{number}", None, "bad-manifest-line", f"line {number}: {error}")
-                continue
-            key = (row.audio_filepath, row.channel)
-            if key in seen:
-                yield Failure(*key, "duplicate", f"line {number} names this recording and channel again")
-                continue
-            seen.add(key)
-            yield row
-    if not num_rows:
-        raise InputError(f"{source}: the manifest holds no rows")
-
-
-def _local_bytes(row: Utterance | Failure) -> int:
-    """Return the size of a local recording whose manifest does not say how long it is; 0 for all others."""
-    if isinstance(row, Failure) or row.duration is not None or is_url(row.path):
-        return 0
-    try:
-        return Path(row.path).stat().st_size
-    except OSError:
-        return 0
-
-
-_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
-    "audio_filepath": ((str,), "a path or URL"),
-    "text": ((str, type(None)), "a string"),
-    "duration": ((int, float, type(None)), "seconds"),
-    "speaker": ((str, int, type(None)), "a string"),
-    "channel": ((int, type(None)), "a channel number from 0"),
-}
-
-
-def parse_row(row: Any, folder: str) -> Utterance:
-    """Return the utterance of a manifest row in the NeMo manner; paths in it are seen from ``folder``.
-
-    Raises:
-        ValueError: the row is no object, or a column holds something else than it should.
-    """
-    if not isinstance(row, dict):
-        raise ValueError(f"wanted a JSON object, found {type(row).__name__}")
-    if not row.get("audio_filepath"):
-        raise ValueError("no audio_filepath")
-    for name, (types, wanted) in _TYPES.items():
-        value = row.get(name)
-        if not isinstance(value, types) or isinstance(value, bool) or (isinstance(value, int | float) and value < 0):
-            raise ValueError(f"{name} is {json.dumps(value)}, wanted {wanted}")
-    if row.get("offset"):
-        raise ValueError(f"offset is {row['offset']}: segments inside recordings are not read yet")
-    speaker = row.get("speaker")
-    return Utterance(
-        audio_filepath=row["audio_filepath"],
-        path=join(folder, row["audio_filepath"]),
-        channel=row.get("channel"),
-        text=row.get("text"),
-        duration=row.get("duration"),
-        speaker=None if speaker is None else str(speaker),
-        extra={name: value for name, value in row.items() if name not in _TYPES},
-    )

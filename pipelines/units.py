@@ -18,6 +18,7 @@ from apache_beam.metrics import Metrics
 import pipelines.io as io
 from asr_model.config import Settings, digest
 from asr_model.records import FORMAT, Failure, Utterance
+from pipelines.corpora import find_corpus, read_corpus
 
 __all__ = ["Job", "Receipt", "RunUnits", "Unit", "UnitResult", "finish", "identifying", "plan_units", "run_unit"]
 
@@ -56,7 +57,7 @@ class Job:
 
     def check(self) -> None:
         """Raise `InputError` where there is no such input."""
-        io.resolve_input(self.source)
+        find_corpus(self.source)
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class RunUnits(beam.PTransform):
         return (
             root
             | "Source" >> beam.Create([job.source])
-            | "PlanUnits" >> beam.FlatMap(lambda source: plan_units(io.read_manifest(source), job, folder_of))
+            | "PlanUnits" >> beam.FlatMap(lambda source: plan_units(read_corpus(source), job, folder_of))
             | "Spread" >> beam.Reshuffle()
             | "RunUnit" >> beam.Map(run_unit, job, work)
             | "Gather" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())

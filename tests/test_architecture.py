@@ -71,8 +71,7 @@ def test_every_module_has_its_test(path):
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_modules_are_short_and_named_by_a_noun_of_their_own(path):
     assert path.stem not in FORBIDDEN_NAMES
-    # io.py holds every path, layout and marker by design.
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= (400 if path.name == "io.py" else 300)
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
 
 
 @pytest.mark.parametrize("path", [path for path in MODULES if path.parent.name == "asr_model"], ids=name_of)

@@ -76,3 +76,18 @@ def test_texts_are_normalized_before_they_become_tokens():
     batch = collate([example(0, 5, "B, a!"), example(1, 6, "a")], Alphabet.of(["ab "]))
     assert batch.num_tokens.tolist() == [3, 1]
     assert batch.tokens.tolist() == [[3, 1, 2], [2, 0, 0]]
+
+
+def test_a_damaged_page_of_a_shard_is_noticed(tmp_path):
+    path = tmp_path / "shard"
+    pq.write_table(to_table(Example, corpus(20), {}), path, compression="none", write_page_checksum=True)
+    data = bytearray(path.read_bytes())
+    data[data.index(corpus(20)[7].features) + 3] ^= 1
+    path.write_bytes(bytes(data))
+    with pytest.raises(OSError, match="CRC"):
+        list(read_examples([str(path)], open_shard))
+
+
+def test_a_text_outside_the_alphabet_is_refused():
+    with pytest.raises(ValueError, match="'z' in 'az' is outside the alphabet"):
+        collate([example(0, 5, "az")], Alphabet.of(["ab"]))

@@ -37,3 +37,12 @@ def test_confidence_is_the_mean_probability_of_what_was_written(sure):
 
 def test_nothing_written_has_no_confidence():
     assert greedy(path_log_probs([0, 0]), 2, ALPHABET).confidence == 0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_text_is_that_of_the_likeliest_of_all_paths_and_confidence_is_a_probability(seed):
+    log_probs = torch.randn(5, 4, generator=torch.Generator().manual_seed(seed)).log_softmax(-1)
+    likeliest = max(itertools.product(range(4), repeat=5), key=lambda path: sum(log_probs[range(5), path].tolist()))
+    hypothesis = greedy(log_probs, 5, ALPHABET)
+    assert hypothesis.text == greedy(path_log_probs(likeliest), 5, ALPHABET).text
+    assert 0 <= hypothesis.confidence <= 1

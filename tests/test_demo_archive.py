@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import demo_archive
 import numpy as np
+import packages
 import pytest
 import recordings
 import soundfile
@@ -15,7 +17,9 @@ from asr_model.text import normalize_text
 
 @pytest.fixture(scope="module")
 def cached():
-    return recordings.obtain_recordings(default_cache())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", "")  # what of Debian is not in the cache yet is not asked for again
+        return recordings.obtain_recordings(default_cache())
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +72,40 @@ def test_without_debian_the_calls_are_made_of_the_other_voices(cached, tmp_path)
     rows = references(tmp_path)
     assert len(rows) == 20
     assert sum(len(row["text"].split()) for row in rows if row["channel"] == 1) > 100
+
+
+def prompt(folder, name, text):
+    path = folder / f"{name}.wav"
+    samples = 0.1 * np.sin(2 * np.pi * 300 * np.arange(4000) / 8000)
+    soundfile.write(path, samples, 8000)
+    return recordings.Recording(path, name, text, "allison", packages.PACKAGES[-2])
+
+
+def test_prompts_with_the_words_of_trained_ones_are_left_out_and_all_others_heard_in_turn(cached, tmp_path):
+    made = [prompt(tmp_path, f"p{number}", f"Prompt {chr(97 + number)}.") for number in range(24)]
+    trained = [recording for recording in made if recordings.is_for_training(recording)]
+    others = [recording for recording in made if recording not in trained]
+    assert trained
+    assert others
+    names = (f"copy{number}" for number in range(1000))
+    untrained = (name for name in names if not recordings.is_for_training(dataclasses.replace(made[0], name=name)))
+    copies = [prompt(tmp_path, next(untrained), recording.text.upper()) for recording in trained]
+    voices = [recording for recording in cached if recording.package.registry == "PyPI"]
+    demo_archive.compose([*made, *copies, *voices], tmp_path / "demo")
+    agent = [row for row in references(tmp_path / "demo") if row["role"] == "agent"]
+    heard = [turn["text"] for row in agent for turn in row["turns"]]
+    assert len(heard) > len(others)
+    assert {*heard[: len(others)]} == {*heard} == {normalize_text(recording.text) for recording in others}
+    assert "copy" not in (tmp_path / "demo" / "SOURCES.md").read_text()
+
+
+@pytest.mark.parametrize(("rate", "raw"), [(8000, False), (16000, True), (44100, False)])
+def test_every_recording_comes_at_the_telephone_s_rate_and_at_one_level(tmp_path, rate, raw):
+    tone = 0.3 * np.sin(2 * np.pi * 440 * np.arange(rate) / rate)
+    path = tmp_path / ("tone.raw" if raw else "tone.wav")
+    soundfile.write(path, tone, rate, format="RAW" if raw else "WAV", subtype="PCM_16")
+    recording = recordings.Recording(path, "tone", "x", "y", packages.PACKAGES[0], rate if raw else None)
+    samples = demo_archive.load(recording)
+    assert len(samples) == 8000
+    assert np.sqrt(np.mean(samples**2)) == pytest.approx(demo_archive.SPEECH_LEVEL, rel=0.01)
+    assert np.argmax(np.abs(np.fft.rfft(samples))) == 440

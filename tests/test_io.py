@@ -1,27 +1,16 @@
 from __future__ import annotations
 
-import json
 import os
 
 import pyarrow as pa
 import pytest
 
 import pipelines.io as io
-from asr_model.records import Failure, Segment, Transcript, Utterance, to_table
+from asr_model.records import Failure, Segment, Transcript, to_table
 
 
 def transcript(name):
     return Transcript(name, 0, "a", 0.5, 1.0, 8000, "WAV/PCM_16", 1, [Segment(0.0, 1.0, "a", 0.5)])
-
-
-def manifest(folder, *lines):
-    path = folder / "manifest.jsonl"
-    path.write_bytes(b"".join(line if isinstance(line, bytes) else json.dumps(line).encode() + b"\n" for line in lines))
-    return str(path)
-
-
-def rows(source):
-    return [row for row, _ in io.read_manifest(source)]
 
 
 @pytest.mark.parametrize(
@@ -74,77 +63,6 @@ def test_a_flipped_bit_in_a_parquet_page_is_noticed(tmp_path):
     path.write_bytes(data)
     with pytest.raises((OSError, pa.ArrowException)), io.open_file(str(path)) as file:
         io.pq.ParquetFile(file, page_checksum_verification=True).read()
-
-
-def test_a_manifest_gives_its_columns_and_carries_others_through(tmp_path):
-    line = {"audio_filepath": "a.wav", "text": "hi", "duration": 2, "speaker": 7, "channel": 1, "queue": "sales"}
-    source = manifest(tmp_path, line)
-    expected = Utterance("a.wav", f"{tmp_path}/a.wav", 1, "hi", 2, "7", {"queue": "sales"})
-    assert rows(source) == [expected]
-    assert rows(str(tmp_path)) == [expected]  # a folder stands for the manifest in it
-
-
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        (b"{not json\n", "line 2"),
-        (b"[1]\n", "wanted a JSON object, found list"),
-        ({"text": "a"}, "no audio_filepath"),
-        ({"audio_filepath": "b.wav", "text": 3}, "text is 3, wanted a string"),
-        ({"audio_filepath": "b.wav", "channel": True}, "channel is true"),
-        ({"audio_filepath": "b.wav", "channel": -1}, "channel is -1"),
-        ({"audio_filepath": "b.wav", "duration": "long"}, "duration is"),
-        ({"audio_filepath": "b.wav", "offset": 3.5}, "offset"),
-        (b'{"audio_filepath": "\xff.wav"}\n', "line 2"),
-    ],
-)
-def test_a_line_that_cannot_be_used_is_a_failure_and_the_others_are_read(tmp_path, line, message):
-    source = manifest(tmp_path, {"audio_filepath": "a.wav"}, line, {"audio_filepath": "c.wav"})
-    first, bad, last = rows(source)
-    assert (first.audio_filepath, last.audio_filepath) == ("a.wav", "c.wav")
-    assert (bad.audio_filepath, bad.reason) == (f"{source}:2", "bad-manifest-line")
-    assert message in bad.message
-
-
-def test_a_recording_named_twice_is_a_failure_unless_the_channels_differ(tmp_path):
-    lines = [{"audio_filepath": "a.wav", "channel": channel} for channel in (0, 1, 0)]
-    found = rows(manifest(tmp_path, *lines))
-    assert [getattr(row, "reason", None) for row in found] == [None, None, "duplicate"]
-
-
-def test_the_size_stands_in_for_a_duration_that_the_manifest_does_not_give(tmp_path):
-    (tmp_path / "a.wav").write_bytes(b"12345")
-    lines = [{"audio_filepath": "a.wav"}, {"audio_filepath": "a.wav", "channel": 1, "duration": 3.0}]
-    lines += [{"audio_filepath": "gone.wav"}, {"audio_filepath": "gs://bucket/a.wav"}]
-    assert [size for _, size in io.read_manifest(manifest(tmp_path, *lines))] == [5, 0, 0, 0]
-
-
-def test_blank_lines_and_a_byte_order_mark_are_nothing(tmp_path):
-    source = manifest(tmp_path, b'\xef\xbb\xbf{"audio_filepath": "a.wav"}\n', b"\n", b"  \n")
-    assert [row.audio_filepath for row in rows(source)] == ["a.wav"]
-
-
-def test_a_folder_gives_its_audio_in_order_and_a_glob_what_it_matches(tmp_path):
-    for name in ("b.wav", "a.FLAC", "notes.txt", "deep/er/c.mp3"):
-        io.write_file(str(tmp_path / name), b"12345")
-    found = list(io.read_manifest(str(tmp_path)))
-    assert [row.path for row, _ in found] == [f"{tmp_path}/{name}" for name in ("a.FLAC", "b.wav", "deep/er/c.mp3")]
-    assert {size for _, size in found} == {5}
-    assert [row.path for row in rows(f"{tmp_path}/*.txt")] == [f"{tmp_path}/notes.txt"]
-    assert [row.path for row in rows(f"{tmp_path}/b.wav")] == [f"{tmp_path}/b.wav"]
-
-
-@pytest.mark.parametrize("name", ["none", "none.jsonl", "none.wav", "*.wav", "empty"])
-def test_an_input_that_is_not_there_is_an_error_that_names_it(tmp_path, name):
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "empty" / "notes.txt").write_text("x")
-    with pytest.raises(io.InputError, match=name.replace("*", r"\*")):
-        rows(str(tmp_path / name))
-
-
-def test_a_manifest_without_rows_is_an_error(tmp_path):
-    with pytest.raises(io.InputError, match="no rows"):
-        rows(manifest(tmp_path, b"\n"))
 
 
 def test_a_folder_is_resumed_by_the_same_run_and_refused_to_others(tmp_path):

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import random
+from collections import Counter
+
 import pytest
 
 from asr_model.matching import file_name, match
@@ -75,3 +78,31 @@ def test_a_lost_transcript_stays_with_its_reference_to_be_counted():
 @pytest.mark.parametrize("path", ["a.wav", "/x/a.wav", "gs://b/x/a.wav", "C:\\x\\a.wav"])
 def test_the_file_name_is_the_last_part(path):
     assert file_name(path) == "a.wav"
+
+
+def test_a_second_transcript_of_the_same_is_not_lost_in_silence():
+    found, reasons = pairs([reference("a.wav", 0)], [transcript("a.wav"), transcript("a.wav")])
+    assert found == {("a.wav", 0): ("a.wav", 0)}
+    assert reasons == ["no-reference"]
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_the_account_of_references_and_transcripts_is_closed(seed):
+    draw = random.Random(seed)
+
+    def path():
+        return "/".join([*draw.choices(["x", "y", "z"], k=draw.randrange(4)), "a.wav"])
+
+    references = [
+        reference(path(), draw.choice([None, 0, 1]), draw.choice(["x", "x", None])) for _ in range(draw.randrange(8))
+    ]
+    transcripts = [transcript(path(), draw.randrange(2)) for _ in range(draw.randrange(8))]
+    rows = list(match(references, transcripts))
+    scored = [row for row in rows if not isinstance(row, Failure) and row[1] is not None]
+    failures = Counter(row.reason for row in rows if isinstance(row, Failure))
+    unmatched = failures.pop("no-reference", 0)
+    assert len(references) == len(scored) + failures.total()
+    assert len(transcripts) == len(scored) + unmatched
+    assert len({id(transcript) for _, transcript in scored}) == len(scored)
+    for left, right in scored:
+        assert left.channel in (None, right.channel)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from asr_model.networks import CnnBiLstmSettings, build_network
+from asr_model.networks import BiLstm, CnnBiLstmSettings, build_network
 
 VARIANTS = {
     "default": CnnBiLstmSettings(),
@@ -71,3 +71,17 @@ def test_the_last_step_depends_on_the_first_frame_and_the_first_on_the_last(netw
     (last,) = torch.autograd.grad(log_probs[0, -1, 1], features)
     assert first[0, -1].any()
     assert last[0, 0].any()
+
+
+def test_a_bilstm_layer_is_torch_s_own_on_packed_sequences():
+    torch.manual_seed(0)
+    layer = BiLstm(6, 5, dropout=0.0)
+    whole = torch.nn.LSTM(6, 5, batch_first=True, bidirectional=True)
+    weights = dict(layer.forwards.named_parameters())
+    weights |= {f"{name}_reverse": weight for name, weight in layer.backwards.named_parameters()}
+    whole.load_state_dict(weights)
+    x, lengths = torch.randn(4, 9, 6), torch.tensor([3, 9, 1, 6])
+    packed = torch.nn.utils.rnn.pack_padded_sequence(layer.norm(x), lengths, batch_first=True, enforce_sorted=False)
+    expected, _ = torch.nn.utils.rnn.pad_packed_sequence(whole(packed)[0], batch_first=True)
+    valid = torch.arange(9) < lengths[:, None]
+    assert (layer(x, lengths) - expected)[valid].abs().max() < 1e-6

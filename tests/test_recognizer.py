@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+import json
+import pickle
+from io import BytesIO
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save
 
+from asr_model.config import SettingsError
 from asr_model.recognizer import RecognizerError, load_recognizer, read_metadata, recognizer_file, save_recognizer
 
 
@@ -72,8 +78,67 @@ def test_a_file_that_is_no_recognizer_is_refused_by_name(data, broken, message):
         ("runs/a", "runs/a/recognizer.safetensors"),
         ("runs/a/", "runs/a/recognizer.safetensors"),
         ("gs://b/a", "gs://b/a/recognizer.safetensors"),
+        ("runs/v1.2", "runs/v1.2/recognizer.safetensors"),
         ("mine.safetensors", "mine.safetensors"),
     ],
 )
 def test_a_folder_stands_for_the_recognizer_in_it(path, file):
     assert recognizer_file(path) == file
+
+
+def log_probs(recognizer):
+    features = torch.randn(3, 50, recognizer.settings.features.num_features, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        return recognizer.network(features, torch.tensor([50, 20, 33]))[0]
+
+
+def test_saved_and_loaded_log_probabilities_and_digest_are_bit_for_bit_the_same(data):
+    first = load_recognizer(data, "file")
+    again = save_recognizer(first.settings, first.network.state_dict(), read_metadata(data, "file")["provenance"])
+    second = load_recognizer(again, "file")
+    assert torch.equal(log_probs(second), log_probs(first))
+    assert second.digest == first.digest
+
+
+class Trap:
+    """Unpickled, it leaves a file behind."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_a_pickle_is_refused_and_never_run(tmp_path):
+    data = BytesIO()
+    torch.save({"w": torch.zeros(1), "trap": Trap(tmp_path / "sprung")}, data)
+    for poison in (data.getvalue(), pickle.dumps(Trap(tmp_path / "sprung"))):
+        with pytest.raises(RecognizerError, match="not a safetensors file"):
+            load_recognizer(poison, "my-file")
+    assert not (tmp_path / "sprung").exists()
+    pickle.loads(poison)
+    assert (tmp_path / "sprung").exists()  # the trap works
+
+
+@pytest.mark.parametrize("metadata", ["no JSON", "[1]", "3", "{}", '{"settings": {}}'])
+def test_metadata_that_are_not_a_recognizer_s_are_refused_by_name(metadata):
+    foreign = save({"w": torch.zeros(1)}, {"beamscribe": metadata})
+    with pytest.raises(RecognizerError, match=r"^my-file: no recognizer"):
+        load_recognizer(foreign, "my-file")
+
+
+@pytest.mark.parametrize("data", [b"", b"PK\x03\x04 something else", b"\x02" + bytes(7) + b"{}", b"\xff" * 40])
+def test_metadata_of_any_bytes_are_read_or_refused_by_name(data):
+    with pytest.raises(RecognizerError, match=r"^my-file: no recognizer"):
+        read_metadata(data, "my-file")
+
+
+def test_settings_of_another_version_are_named_by_their_path(data):
+    recognizer = load_recognizer(data, "file")
+    changed = recognizer.settings.model_dump(mode="json")
+    changed["network"]["heads"] = 4
+    weights = {name: weight.detach() for name, weight in recognizer.network.named_parameters()}
+    foreign = save(weights, {"beamscribe": json.dumps({"settings": changed, "provenance": {}})})
+    with pytest.raises(SettingsError, match=r"^my-file: network\.heads: unknown setting"):
+        load_recognizer(foreign, "my-file")

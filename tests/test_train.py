@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import random
 
@@ -7,14 +8,15 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from conftest import contents
 
 from asr_model.batches import BatchSettings
 from asr_model.features import LogMel, log_mel, to_bytes
 from asr_model.networks import CnnBiLstmSettings
-from asr_model.recognizer import RecognizerSettings, load_recognizer
+from asr_model.recognizer import RecognizerSettings, load_recognizer, read_metadata
 from asr_model.records import Example, to_table
 from asr_model.text import Alphabet
-from asr_model.train import SpecAugmentSettings, TrainSettings, train
+from asr_model.train import SpecAugmentSettings, TrainSettings, _steps_needed, train
 
 FEATURES = LogMel(sample_rate=8000, n_fft=256, win_length=200, hop_length=80, n_mels=20, f_max=4000.0)
 NETWORK = CnnBiLstmSettings(channels=(8, 8), residual_blocks=0, lstm_size=24, lstm_layers=1, dropout=0.0)
@@ -118,3 +120,60 @@ def test_the_learning_rate_rises_and_falls_to_nothing(tmp_path):
     assert rates[: top + 1] == sorted(rates[: top + 1])
     assert rates[top:] == sorted(rates[top:], reverse=True)
     assert rates[-1] < 0.1 * max(rates) <= 0.1 * settings.learning_rate * 1.001 < max(rates)
+
+
+@pytest.mark.parametrize("stop_at", [25, 50])
+@pytest.mark.parametrize("damage", [False, True])
+def test_a_resumed_run_logs_what_an_uninterrupted_one_logs(tmp_path, stop_at, damage):
+    settings = SETTINGS.model_copy(update={"batches": BatchSettings(batch_frames=100), "epochs": 2})
+    settings = settings.model_copy(update={"checkpoint_minutes": 1e-9 if damage else 5.0})
+    shards, dev = write_shards(tmp_path, 40, 0), write_shards(tmp_path, 5, 1)[0]
+    run(tmp_path / "whole", shards, settings, dev)
+
+    def stop(at):
+        if at.step == stop_at:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "stopped", shards, settings, dev, stop)
+    with open(tmp_path / "stopped" / "metrics.jsonl", "a") as file:
+        file.write('{"step": 2')  # a line cut short
+    if damage:
+        max((tmp_path / "stopped" / "checkpoints").iterdir()).write_bytes(b"damaged")
+    run(tmp_path / "stopped", shards, settings, dev)
+    assert metrics(tmp_path / "stopped") == metrics(tmp_path / "whole")
+    assert any("loss" in row for row in metrics(tmp_path / "whole"))
+    whole, resumed = (tmp_path / name / "recognizer.safetensors" for name in ("whole", "stopped"))
+    assert whole.read_bytes() == resumed.read_bytes()
+
+
+def test_a_finished_run_is_left_as_it_is(tmp_path):
+    shards, dev = write_shards(tmp_path, 20, 0), write_shards(tmp_path, 5, 1)[0]
+    first = run(tmp_path / "run", shards, dev=dev)
+    before = contents(tmp_path / "run")
+    assert run(tmp_path / "run", shards, dev=dev, on_step=pytest.fail) == first
+    assert contents(tmp_path / "run") == before
+
+
+def test_the_recognizer_kept_is_the_one_of_the_lowest_dev_wer(tmp_path):
+    shards, dev = write_shards(tmp_path, 40, 0), write_shards(tmp_path, 10, 1)[0]
+    figures = run(tmp_path / "run", shards, SETTINGS.model_copy(update={"epochs": 8, "learning_rate": 0.05}), dev)
+    rates = [row["dev_wer"] for row in metrics(tmp_path / "run") if "dev_wer" in row]
+    made = read_metadata((tmp_path / "run" / "recognizer.safetensors").read_bytes(), "run")["provenance"]
+    assert made["dev_wer"] == figures["dev_wer"] == min(rates)
+    assert made["epoch"] == 1 + rates.index(min(rates))
+    assert made["by"] == "test"
+
+
+@pytest.mark.parametrize("text", ["a", "aa", "ab", "aab", "abab", "ccc"])
+def test_a_text_needs_the_steps_of_its_shortest_path(text):
+    tokens = torch.tensor([[*RECOGNIZER.alphabet.encode(text), 0, 0]])
+    shortest = next(
+        length
+        for length in range(1, 9)
+        if any(
+            [token for token, _ in itertools.groupby(path) if token] == RECOGNIZER.alphabet.encode(text)
+            for path in itertools.product(range(4), repeat=length)
+        )
+    )
+    assert _steps_needed(tokens, torch.tensor([len(text)])).tolist() == [shortest]

@@ -49,3 +49,40 @@ def test_paths_are_seen_from_the_manifest(data):
 
 def test_a_corpus_can_be_left_out(data):
     assert {row["corpus"] for row in compose(data, "--leave-out", "speechocean762")} == {"an4", "fsdd"}
+
+
+def dev_speakers(data):
+    return {row["speaker"] for row in compose(data) if row["corpus"] == "an4" and row["split"] == "dev"}
+
+
+def rewrite(data, change):
+    manifest = data / "an4" / "manifest.jsonl"
+    manifest.write_text("".join(line + "\n" for line in change(manifest.read_text().splitlines())))
+
+
+def test_development_speakers_do_not_depend_on_the_order_of_the_manifest(data):
+    before = dev_speakers(data)
+    rewrite(data, lambda lines: lines[::-1])
+    assert dev_speakers(data) == before
+
+
+@pytest.mark.parametrize("name", [f"new{number}" for number in range(8)])
+def test_a_speaker_more_takes_the_place_of_one_at_most(data, name):
+    before = dev_speakers(data)
+    row = {"audio_filepath": "new.wav", "text": "x", "duration": 1.0, "speaker": name}
+    rewrite(data, lambda lines: [json.dumps(row), *lines])
+    assert len(before & dev_speakers(data)) >= len(before) - 1
+
+
+def test_speechocean_comes_split_and_prompts_are_for_training(data):
+    prompts = data / "prompts"
+    prompts.mkdir()
+    row = {"audio_filepath": "p.wav", "text": "x", "duration": 1.0, "speaker": "allison"}
+    (prompts / "manifest.jsonl").write_text(json.dumps(row) + "\n")
+    rows = compose(data, "--prompts", str(prompts))
+    splits = {row["speaker"]: (row["corpus"], row["split"]) for row in rows if row["corpus"] not in ("an4", "fsdd")}
+    assert splits == {
+        "child": ("speechocean762", "train"),
+        "adult": ("speechocean762", "dev"),
+        "allison": ("prompts", "train"),
+    }
