@@ -71,7 +71,7 @@ def decode(file: BinaryIO, settings: AudioSettings) -> Audio:
         raise AudioError("empty", "the file holds no bytes")
     file.seek(0)
     try:
-        with soundfile.SoundFile(file) as sound:
+        with soundfile.SoundFile(_Nameless(file)) as sound:
             sample_rate, codec = sound.samplerate, f"{sound.format}/{sound.subtype}"
             if sound.channels > settings.max_channels:
                 raise AudioError("too-many-channels", f"{sound.channels} channels, at most {settings.max_channels}")
@@ -110,6 +110,13 @@ def resample(samples: NDArray[np.float32], source_hz: float, target_hz: float) -
     if source_hz == target_hz:
         return samples
     return soxr.resample(samples, source_hz, target_hz, quality="HQ")  # type: ignore[no-any-return]
+
+
+class _Nameless:
+    """A file without its name, because soundfile takes what is called ``.raw`` for samples without a header."""
+
+    def __init__(self, file: BinaryIO):
+        self.read, self.seek, self.tell = file.read, file.seek, file.tell
 
 
 def _read_blocks(sound: soundfile.SoundFile, max_seconds: float) -> NDArray[np.float32]:

@@ -64,9 +64,13 @@ def apply_overrides(data: Mapping[str, Any], overrides: Sequence[str]) -> dict[s
     {'audio': {'channels': 'mix'}, 'seed': 3}
 
     Raises:
-        SettingsError: an override has no ``=``, or goes through something that is no section.
+        SettingsError: an override has no ``=``, or goes through something that is no section, or ``data`` holds
+            what no setting can.
     """
-    result: dict[str, Any] = json.loads(json.dumps(data))
+    try:
+        result: dict[str, Any] = json.loads(json.dumps(data))
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"a value is of a kind settings cannot hold: {error}") from error
     for override in overrides:
         dotted, equals, value = override.partition("=")
         if not equals or not dotted:
@@ -93,7 +97,7 @@ def load_settings(model: type[S], data: Mapping[str, Any], source: str) -> S:
         return model.model_validate_json(json.dumps(data))
     except ValidationError as error:
         raise SettingsError("\n".join(_explain(model, source, dict(item)) for item in error.errors())) from error
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise SettingsError(f"{source}: a value is of a kind settings cannot hold: {error}") from error
 
 

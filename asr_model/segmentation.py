@@ -48,12 +48,14 @@ def speech_segments(
         active = levels > quiet + settings.threshold * (loud - quiet)
     segments: list[tuple[int, int]] = []
     padding = round(settings.padding_seconds / FRAME_SECONDS)
+    speech_end = 0
     for start, end in _stretches(active, settings):
         padded = (max(0, start - padding), min(num_frames, end + padding))
         if segments and padded[0] < segments[-1][1]:  # paddings meet: the pause is shared
-            middle = (padded[0] + segments[-1][1]) // 2
+            middle = (speech_end + start) // 2
             segments[-1], padded = (segments[-1][0], middle), (middle, padded[1])
         segments.append(padded)
+        speech_end = end
     cut = [piece for segment in segments for piece in _cut(*segment, levels, settings.max_seconds)]
     # The last frame is followed by less than a frame of samples, which belong to it.
     return [(start * frame, len(samples) if end == num_frames else end * frame) for start, end in cut]

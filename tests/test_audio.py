@@ -113,3 +113,47 @@ def test_resampling_removes_what_the_lower_rate_cannot_hold():
 def test_equal_rates_change_nothing():
     samples = tone()
     assert resample(samples, 16000, 16000) is samples
+
+
+@pytest.mark.parametrize("claim", [0x7FFFFFF0, 0xFFFFFFFF])
+def test_a_header_that_claims_hours_is_not_believed(claim):
+    whole = bytearray(encoded(tone(seconds=2.0)).getvalue())
+    place = whole.index(b"data") + 4
+    whole[place : place + 4] = claim.to_bytes(4, "little")
+    assert decode(BytesIO(bytes(whole)), AudioSettings(max_seconds=3.0)).duration == 2.0
+
+
+@pytest.mark.parametrize(("container", "subtype"), [("FLAC", "PCM_16"), ("OGG", "VORBIS")])
+@pytest.mark.parametrize("part", [0.5, 0.02])
+def test_a_compressed_file_that_breaks_off_has_a_reason(container, subtype, part):
+    whole = encoded(tone(seconds=2.0), container=container, subtype=subtype).getvalue()
+    with pytest.raises(AudioError) as error:
+        decode(BytesIO(whole[: int(len(whole) * part)]), ANY)
+    assert error.value.reason == "unreadable"
+
+
+def test_one_infinite_sample_is_enough_to_refuse_a_recording():
+    samples = tone()
+    samples[777] = np.inf
+    with pytest.raises(AudioError) as error:
+        decode(encoded(samples, subtype="FLOAT"), ANY)
+    assert error.value.reason == "non-finite"
+
+
+@pytest.mark.parametrize("name", ["call.raw", "call.RAW", "call.mp3", "call"])
+def test_the_content_counts_not_the_name(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(encoded(tone()).getvalue())
+    with path.open("rb") as file:
+        assert decode(file, ANY).codec == "WAV/PCM_16"
+    path.write_bytes(b"garbage" * 100)
+    with path.open("rb") as file, pytest.raises(AudioError) as error:
+        decode(file, ANY)
+    assert error.value.reason == "unreadable"
+
+
+def test_mp3_keeps_samples_and_length():
+    samples = tone()
+    audio = decode(encoded(samples, container="MP3", subtype="MPEG_LAYER_III"), ANY)
+    assert audio.samples.shape == (1, len(samples))
+    assert np.abs(audio.samples[0] - samples)[2000:-2000].max() < 0.05

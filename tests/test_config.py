@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 from pydantic import Field
 
@@ -78,3 +80,32 @@ def test_a_fingerprint_depends_on_values_not_on_their_order():
 
 def test_nothing_near_is_nothing_said():
     assert nearest("zzz", ["sample_rate"]) == ""
+
+
+@pytest.mark.parametrize("data", [{}, {"inner": {"rate": float("inf")}}, {"many": [{"rate": 0.1}, {"name": "é"}]}])
+def test_settings_survive_json_text(data):
+    settings = load_settings(Outer, data, "f")
+    assert load_settings(Outer, json.loads(json.dumps(settings.model_dump(mode="json"))), "stored") == settings
+
+
+def test_a_setting_without_default_must_be_given():
+    class Needed(Settings):
+        inner: Inner
+        rate: float
+
+    with pytest.raises(SettingsError, match=r"^f: rate: missing setting$"):
+        load_settings(Needed, {"inner": {}}, "f")
+
+
+@pytest.mark.parametrize("text", ["count: 2020-01-01", "? [a]\n: 1", "inner: &a [*a]"])
+def test_what_no_setting_can_hold_is_refused_with_and_without_overrides(text):
+    data = parse_yaml(text, "f")
+    with pytest.raises(SettingsError, match="cannot hold"):
+        load_settings(Outer, data, "f")
+    with pytest.raises(SettingsError, match="cannot hold"):
+        apply_overrides(data, ["count=3"])
+
+
+def test_an_override_changes_one_of_two_sections_that_share_a_yaml_anchor():
+    data = parse_yaml("a: &same {rate: 1}\nb: *same", "f")
+    assert apply_overrides(data, ["a.rate=2"]) == {"a": {"rate": 2}, "b": {"rate": 1}}

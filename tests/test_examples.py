@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from io import BytesIO
 
 import numpy as np
@@ -88,3 +91,37 @@ def test_the_manifest_s_own_split_goes_before():
     assert split_of(utterance(extra={"split": "test"}), SplitSettings(dev=1.0)) == "test"
     with pytest.raises(ValueError, match=r"a\.wav: split 'tset'"):
         split_of(utterance(extra={"split": "tset"}), SplitSettings())
+
+
+def test_channels_of_a_file_without_a_speaker_fall_in_one_split():
+    files = [f"{n}.wav" for n in range(200)]
+    settings = SplitSettings(dev=0.5)
+    splits = [
+        {split_of(utterance(audio_filepath=name, speaker=None, channel=c), settings) for c in (0, 1)} for name in files
+    ]
+    assert all(len(found) == 1 for found in splits)
+    assert {name for found in splits for name in found} == {"train", "dev"}
+
+
+def test_a_larger_part_for_development_keeps_who_was_in_it():
+    def development(part):
+        settings = SplitSettings(dev=part)
+        return {s for s in range(500) if split_of(utterance(speaker=f"s{s}"), settings) == "dev"}
+
+    assert set() == development(0.0) < development(0.1) < development(0.3) < development(1.0) == set(range(500))
+
+
+def test_the_split_does_not_depend_on_the_hash_seed():
+    program = (
+        "from asr_model.examples import SplitSettings, split_of\n"
+        "from asr_model.records import Utterance\n"
+        "print(*[split_of(Utterance('a', 'a', speaker=f's{n}'), SplitSettings(dev=0.5)) for n in range(50)])"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONHASHSEED": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert printed == [split_of(utterance(speaker=f"s{n}"), SplitSettings(dev=0.5)) for n in range(50)]

@@ -7,10 +7,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from asr_model.records import STAMP_KEY, Example, Failure, Segment, Transcript, from_table, read_stamp, schema, to_table
+from asr_model.records import (
+    STAMP_KEY,
+    Example,
+    Failure,
+    Segment,
+    Transcript,
+    Utterance,
+    from_table,
+    read_stamp,
+    schema,
+    to_table,
+)
 from asr_model.scoring import Score
 
 ROWS = {
+    Utterance: Utterance("a", "/x/a", 1, "Hé", 1.5, "s", {"a": [1, {"b": None}], "é": 0.1}),
     Example: Example("a#0", "a", 0, "", "Hé", None, 1.5, 8000, "WAV/ULAW", 2, 3, b"\x00\xff", {"é": [1, None]}),
     Failure: Failure("a", None, "empty", "nothing"),
     Segment: Segment(0.5, 1.25, "a", 1.0),
@@ -54,3 +66,18 @@ def test_the_stamp_comes_back_and_foreign_files_are_refused():
         read_stamp({b"other": b"x"}, "file")
     with pytest.raises(ValueError, match="file format 99"):
         read_stamp({STAMP_KEY: b'{"format": 99}'}, "file")
+
+
+def test_nested_segments_and_extra_come_back_in_order_row_by_row():
+    segments = [Segment(0.0, 1.0, "x", 0.5), Segment(2.5, 3.125, "ÿ z", 1.0)]
+    rows = [
+        Transcript("a", channel, "x", 0.5, 2.0, 8000, "c", 2, segments[:channel], "t", "s", {"n": {"deep": [channel]}})
+        for channel in range(3)
+    ]
+    assert list(from_table(Transcript, through_parquet(to_table(Transcript, rows, {})))) == rows
+
+
+def test_a_column_the_record_does_not_know_is_refused():
+    table = to_table(Failure, [Failure("a", None, "empty", "x")], {}).append_column("colour", pa.array(["red"]))
+    with pytest.raises(TypeError, match="colour"):
+        list(from_table(Failure, table))

@@ -69,3 +69,31 @@ def test_segments_are_in_order_inside_the_recording_and_do_not_overlap(seed):
     assert edges == sorted(edges)
     assert all(start < end for start, end in segments)
     assert 0 <= edges[0] <= edges[-1] <= 60 * RATE
+
+
+def test_hiss_far_below_speech_is_silence():
+    assert found(recording(seconds=5.0)) == []
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_all_of_every_burst_is_inside_one_segment_when_none_is_too_long(seed):
+    draw = np.random.default_rng(seed)
+    starts = 1 + 3.5 * np.arange(8) + draw.uniform(0, 0.5, 8)
+    bursts = [(start, start + draw.uniform(0.3, 2.2)) for start in starts]
+    segments = found(recording(*bursts, seconds=30.0))
+    assert len(segments) == len(bursts)
+    for (start, end), (first, last) in zip(segments, bursts, strict=True):
+        assert start <= first < last <= end
+        assert end - start <= last - first + 2 * DEFAULT.padding_seconds + 0.1
+
+
+@pytest.mark.parametrize("padding", [0.5, 2.0, 20.0])
+@pytest.mark.parametrize(
+    ("bursts", "seconds"),
+    [(((1, 3), (3.8, 5)), 10.0), (((0.0, 0.2), (0.9, 3)), 10.0), (((8, 10), (10.65, 10.75)), 10.75)],
+    ids=["inside", "at the start", "at the end"],
+)
+def test_where_paddings_meet_the_cut_lies_in_the_pause(padding, bursts, seconds):
+    first, second = found(recording(*bursts, seconds=seconds), SegmentationSettings(padding_seconds=padding))
+    (_, last_end), (next_start, _) = bursts
+    assert last_end - 0.02 <= first[1] <= second[0] <= next_start + 0.02

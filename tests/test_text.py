@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import unicodedata
+
+import numpy as np
 import pytest
 
 from asr_model.text import BLANK, Alphabet, normalize_text
@@ -59,3 +62,14 @@ def test_a_character_outside_the_alphabet_is_named():
 
 def test_the_alphabet_does_not_depend_on_the_order_of_the_texts():
     assert Alphabet.of(["cab", "d"]) == Alphabet.of(["d", "bac"])
+
+
+def test_normalized_text_of_any_characters_is_a_fixed_point():
+    draw = np.random.default_rng(0)
+    tricky = list("aB'’ʼ`_- \t\u00a0éßŉİΣ\u0307ﬁ①Ａ")
+    texts = ["".join(draw.choice(tricky, draw.integers(1, 8))) for _ in range(2000)]
+    texts += ["".join(map(chr, draw.integers(0x20, 0xD800, 8))) for _ in range(2000)]
+    for text in texts:
+        once = normalize_text(text)
+        assert normalize_text(once) == once
+        assert once == unicodedata.normalize("NFKC", once).lower() == " ".join(once.split())

@@ -55,3 +55,26 @@ def test_silence_is_an_empty_transcript_without_confidence(recognizer):
         find_speech(BytesIO(file.getvalue()), Utterance("s", "s"), SETTINGS, 8000), recognizer, 12000
     )
     assert (transcript.pred_text, transcript.segments, transcript.confidence) == ("", [], None)
+
+
+def test_a_silent_channel_beside_a_speaking_one_is_an_empty_transcript_without_confidence(recognizer):
+    samples, rate = soundfile.read(call(), always_2d=True)
+    speaking = transcribe(find_speech(call(), Utterance("a", "a"), SETTINGS, rate), recognizer, 12000)
+    samples[:, 0] = 0
+    file = BytesIO()
+    soundfile.write(file, samples, rate, format="WAV", subtype="PCM_16")
+    silent, beside = transcribe(
+        find_speech(BytesIO(file.getvalue()), Utterance("a", "a"), SETTINGS, rate), recognizer, 12000
+    )
+    assert (silent.channel, silent.pred_text, silent.segments, silent.confidence) == (0, "", [], None)
+    assert beside == speaking[1]
+    assert beside.pred_text
+    assert 0 < beside.confidence <= 1
+
+
+def call():
+    draw = np.random.default_rng(0)
+    samples = 0.1 * draw.normal(size=(24000, 2)) * (np.arange(24000) % 16000 < 8000)[:, None]
+    file = BytesIO()
+    soundfile.write(file, samples, 8000, format="WAV", subtype="PCM_16")
+    return BytesIO(file.getvalue())
