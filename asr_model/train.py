@@ -19,7 +19,6 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
-from torchaudio.transforms import SpecAugment
 
 from asr_model.batches import Batch, BatchSettings, OpenShard, collate, length_buckets, pad_features, read_examples
 from asr_model.checkpoints import latest_checkpoint, save_checkpoint, write_atomically
@@ -30,20 +29,10 @@ from asr_model.networks import CnnBiLstmSettings, build_network
 from asr_model.recognizer import RecognizerSettings, save_recognizer
 from asr_model.records import Example
 from asr_model.scoring import ErrorCounts, word_errors
+from asr_model.spec_augment import SpecAugmentSettings, spec_augment
 from asr_model.text import normalize_text
 
-__all__ = ["SpecAugmentSettings", "TrainProgress", "TrainSettings", "train"]
-
-
-class SpecAugmentSettings(Settings):
-    """Masks over time and frequency (Park et al., 2019); widths in frames and bands, zero masks turn it off."""
-
-    num_time_masks: int = Field(default=2, ge=0)
-    max_time_mask: int = Field(default=40, ge=1)
-    max_time_ratio: float = Field(default=0.2, gt=0, le=1)
-    """No time mask is wider than this part of the longest utterance in the batch."""
-    num_frequency_masks: int = Field(default=2, ge=0)
-    max_frequency_mask: int = Field(default=15, ge=1)
+__all__ = ["TrainProgress", "TrainSettings", "train"]
 
 
 class TrainSettings(Settings):
@@ -153,15 +142,6 @@ def train(
     if checkpoint := latest_checkpoint(folder / "checkpoints"):
         run.restore(checkpoint[0], checkpoint[1])
     _rewind_metrics(folder / "metrics.jsonl", run)
-    masks = settings.spec_augment
-    spec_augment = SpecAugment(
-        n_time_masks=masks.num_time_masks,
-        time_mask_param=masks.max_time_mask,
-        n_freq_masks=masks.num_frequency_masks,
-        freq_mask_param=masks.max_frequency_mask,
-        p=masks.max_time_ratio,
-        zero_masking=True,
-    )
 
     def checkpoint_now() -> None:
         state = {name: getattr(run, name) for name in _Run.COUNTERS}
@@ -177,7 +157,7 @@ def train(
         for examples in islice(batches, run.epoch_batches, None):
             batch = collate(examples, recognizer.alphabet)
             done = (run.epoch + run.epoch_frames / total_frames) / settings.epochs
-            loss, norm = _step(run, batch, settings, spec_augment, done, device)
+            loss, norm = _step(run, batch, settings, done, device)
             run.epoch_batches += 1
             run.epoch_frames += int(batch.num_frames.sum())
             run.frames += int(batch.num_frames.sum())
@@ -221,9 +201,7 @@ def _epoch(shards: list[str], settings: TrainSettings, epoch: int, open_shard: O
     return length_buckets(read_examples(shuffled, open_shard), settings.batches, order)
 
 
-def _step(
-    run: _Run, batch: Batch, settings: TrainSettings, spec_augment: nn.Module, done: float, device: torch.device
-) -> tuple[float, float]:
+def _step(run: _Run, batch: Batch, settings: TrainSettings, done: float, device: torch.device) -> tuple[float, float]:
     """Take one optimizer step and return loss per token and gradient norm."""
     run.step += 1
     torch.manual_seed(settings.seed * 1_000_003 + run.step)
@@ -233,9 +211,9 @@ def _step(
     for group in run.optimizer.param_groups:
         group["lr"] = rate
     run.network.train()
-    features = spec_augment(batch.features.transpose(1, 2)).transpose(1, 2).to(device)
+    features, num_frames = spec_augment(batch.features, batch.num_frames, settings.spec_augment)
     with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"):
-        log_probs, num_steps = run.network(features, batch.num_frames.to(device))
+        log_probs, num_steps = run.network(features.to(device), num_frames.to(device))
     tokens, num_tokens = batch.tokens.to(device), batch.num_tokens.to(device)
     # A text that needs more steps than there are has an infinite loss: it is left out, and counted.
     feasible = _steps_needed(tokens, num_tokens) <= num_steps

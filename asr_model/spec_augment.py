@@ -1,0 +1,67 @@
+"""Features of a batch, changed anew in every epoch: tempo, vocal tract, and masks over time and frequency.
+
+Shapes: B batch, T frames, F features.
+"""
+
+from __future__ import annotations
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torchaudio.transforms import SpecAugment
+
+from asr_model.config import Settings
+
+__all__ = ["SpecAugmentSettings", "spec_augment", "warp"]
+
+
+class SpecAugmentSettings(Settings):
+    """Masks (Park et al., 2019) and warps; widths in frames and bands; zero masks and changes turn it off."""
+
+    num_time_masks: int = Field(default=2, ge=0)
+    max_time_mask: int = Field(default=40, ge=1)
+    max_time_ratio: float = Field(default=0.2, gt=0, le=1)
+    """No time mask is wider than this part of the longest utterance in the batch."""
+    num_frequency_masks: int = Field(default=2, ge=0)
+    max_frequency_mask: int = Field(default=15, ge=1)
+    max_tempo_change: float = Field(default=0.1, ge=0, le=0.5)
+    """Every utterance is played at a tempo drawn from 1 ± this."""
+    max_vocal_tract_change: float = Field(default=0.1, ge=0, le=0.5)
+    """Every utterance's bands are stretched by a factor drawn from 1 ± this (Jaitly and Hinton, 2013)."""
+
+
+def spec_augment(features: Tensor, num_frames: Tensor, settings: SpecAugmentSettings) -> tuple[Tensor, Tensor]:
+    """Return warped and masked features (B, T', F) and their lengths (B,); draws from torch's global generator."""
+    features, num_frames = warp(features, num_frames, settings)
+    masks = SpecAugment(
+        n_time_masks=settings.num_time_masks,
+        time_mask_param=settings.max_time_mask,
+        n_freq_masks=settings.num_frequency_masks,
+        freq_mask_param=settings.max_frequency_mask,
+        p=settings.max_time_ratio,
+        zero_masking=True,
+    )
+    return masks(features.transpose(1, 2)).transpose(1, 2), num_frames
+
+
+def warp(features: Tensor, num_frames: Tensor, settings: SpecAugmentSettings) -> tuple[Tensor, Tensor]:
+    """Return features (B, T, F) at other tempi and of other vocal tracts, and their lengths, by linear interpolation."""
+    if not settings.max_tempo_change and not settings.max_vocal_tract_change:
+        return features, num_frames
+    size, frames, bands = features.shape
+    tempo, tract = 1 + (2 * torch.rand(2, size) - 1) * torch.tensor(
+        [[settings.max_tempo_change], [settings.max_vocal_tract_change]]
+    )
+    lengths = (num_frames / tempo).round().long().clamp(min=1)
+    steps = torch.arange(int(lengths.max())) + 0.5
+    time = (steps * (num_frames / lengths)[:, None] - 0.5).clamp(min=0).minimum(num_frames[:, None] - 1)
+    band = (torch.arange(bands) * tract[:, None]).clamp(max=bands - 1)
+    # grid_sample counts from -1 at the first to 1 at the last point.
+    grid = torch.stack(
+        torch.broadcast_tensors(
+            2 * band[:, None, :] / max(bands - 1, 1) - 1, 2 * time[:, :, None] / max(frames - 1, 1) - 1
+        ),
+        dim=-1,
+    )
+    warped = torch.nn.functional.grid_sample(features[:, None], grid, padding_mode="border", align_corners=True)
+    return warped[:, 0], lengths

@@ -1,0 +1,64 @@
+import torch
+
+from asr_model.spec_augment import SpecAugmentSettings, spec_augment, warp
+
+OFF = SpecAugmentSettings(num_time_masks=0, num_frequency_masks=0, max_tempo_change=0, max_vocal_tract_change=0)
+
+
+def ramp(frames: int, bands: int) -> torch.Tensor:
+    """Features whose value tells their place: 100 × frame + band."""
+    return 100.0 * torch.arange(frames)[:, None] + torch.arange(bands)
+
+
+def test_all_off_changes_nothing():
+    features, lengths = torch.randn(3, 20, 8), torch.tensor([20, 7, 1])
+    augmented, num_frames = spec_augment(features, lengths, OFF)
+    assert torch.equal(augmented, features)
+    assert torch.equal(num_frames, lengths)
+
+
+def test_tempo_changes_length_within_its_range_and_stretches_time():
+    torch.manual_seed(0)
+    settings = OFF.model_copy(update={"max_tempo_change": 0.2})
+    lengths = torch.full((64,), 100)
+    warped, num_frames = warp(ramp(100, 4).expand(64, -1, -1), lengths, settings)
+    assert 83 <= num_frames.min() < 90
+    assert 110 < num_frames.max() <= 125
+    assert warped.shape == (64, num_frames.max(), 4)
+    for row, length in zip(warped, num_frames.tolist(), strict=True):
+        middle = row[length // 2, 0] / 100
+        assert abs(middle - 50 - (0.5 * 100 / length if length % 2 == 0 else 0)) < 1.0
+
+
+def test_vocal_tract_stretches_bands_and_keeps_time():
+    torch.manual_seed(0)
+    settings = OFF.model_copy(update={"max_vocal_tract_change": 0.2})
+    warped, num_frames = warp(ramp(10, 41).expand(64, -1, -1), torch.full((64,), 10), settings)
+    assert set(num_frames.tolist()) == {10}
+    factors = (warped[:, 0, 20] / 20).tolist()
+    assert 0.8 <= min(factors) < 0.9
+    assert 1.1 < max(factors) <= 1.2
+    torch.testing.assert_close(warped[:, 5] - warped[:, 0], torch.full((64, 41), 500.0), atol=1e-2, rtol=0)
+
+
+def test_padding_never_enters_an_utterance():
+    torch.manual_seed(0)
+    features, lengths = torch.full((2, 50, 4), 9e9), torch.tensor([50, 13])
+    features[0], features[1, :13] = 1.0, 1.0
+    warped, num_frames = warp(features, lengths, SpecAugmentSettings())
+    for row, length in zip(warped, num_frames.tolist(), strict=True):
+        torch.testing.assert_close(row[:length], torch.ones(length, 4))
+
+
+def test_a_single_frame_survives():
+    warped, num_frames = warp(torch.ones(1, 1, 4), torch.tensor([1]), SpecAugmentSettings())
+    assert num_frames.tolist() == [1]
+    torch.testing.assert_close(warped, torch.ones(1, 1, 4))
+
+
+def test_masks_set_bands_and_frames_to_zero():
+    torch.manual_seed(0)
+    settings = SpecAugmentSettings(max_tempo_change=0, max_vocal_tract_change=0)
+    augmented, _ = spec_augment(torch.ones(4, 200, 80), torch.full((4,), 200), settings)
+    assert (augmented == 0).any()
+    assert (augmented == 1).any()
