@@ -45,7 +45,7 @@ def spec_augment(features: Tensor, num_frames: Tensor, settings: SpecAugmentSett
 
 
 def warp(features: Tensor, num_frames: Tensor, settings: SpecAugmentSettings) -> tuple[Tensor, Tensor]:
-    """Return features (B, T, F) at other tempi and of other vocal tracts, and their lengths, by linear interpolation."""
+    """Return features (B, T, F) at other tempi and of other vocal tracts, and their lengths (B,)."""
     if not settings.max_tempo_change and not settings.max_vocal_tract_change:
         return features, num_frames
     size, frames, bands = features.shape
@@ -57,11 +57,8 @@ def warp(features: Tensor, num_frames: Tensor, settings: SpecAugmentSettings) ->
     time = (steps * (num_frames / lengths)[:, None] - 0.5).clamp(min=0).minimum(num_frames[:, None] - 1)
     band = (torch.arange(bands) * tract[:, None]).clamp(max=bands - 1)
     # grid_sample counts from -1 at the first to 1 at the last point.
-    grid = torch.stack(
-        torch.broadcast_tensors(
-            2 * band[:, None, :] / max(bands - 1, 1) - 1, 2 * time[:, :, None] / max(frames - 1, 1) - 1
-        ),
-        dim=-1,
-    )
+    x = (2 * band / max(bands - 1, 1) - 1)[:, None, :].expand(-1, len(steps), -1)
+    y = (2 * time / max(frames - 1, 1) - 1)[:, :, None].expand(-1, -1, bands)
+    grid = torch.stack([x, y], dim=-1)
     warped = torch.nn.functional.grid_sample(features[:, None], grid, padding_mode="border", align_corners=True)
     return warped[:, 0], lengths

@@ -29,7 +29,7 @@ FORBIDDEN_NAMES = {"utils", "util", "base", "common", "manager", "helpers", "mis
 ORDER = [
     {"config"},
     {"audio", "text", "networks", "records", "segmentation"},
-    {"augment", "features", "decoding", "scoring"},
+    {"augment", "features", "decoding", "scoring", "spec_augment"},
     {"batches", "matching", "examples", "checkpoints"},
     {"recognizer"},
     {"train", "transcription"},

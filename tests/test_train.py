@@ -16,7 +16,8 @@ from asr_model.networks import CnnBiLstmSettings
 from asr_model.recognizer import RecognizerSettings, load_recognizer, read_metadata
 from asr_model.records import Example, to_table
 from asr_model.text import Alphabet
-from asr_model.train import SpecAugmentSettings, TrainSettings, _steps_needed, train
+from asr_model.spec_augment import SpecAugmentSettings
+from asr_model.train import TrainSettings, _steps_needed, train
 
 FEATURES = LogMel(sample_rate=8000, n_fft=256, win_length=200, hop_length=80, n_mels=20, f_max=4000.0)
 NETWORK = CnnBiLstmSettings(channels=(8, 8), residual_blocks=0, lstm_size=24, lstm_layers=1, dropout=0.0)
