@@ -15,8 +15,8 @@ from asr_model.features import LogMel, log_mel, to_bytes
 from asr_model.networks import CnnBiLstmSettings
 from asr_model.recognizer import RecognizerSettings, load_recognizer, read_metadata
 from asr_model.records import Example, to_table
-from asr_model.text import Alphabet
 from asr_model.spec_augment import SpecAugmentSettings
+from asr_model.text import Alphabet
 from asr_model.train import TrainSettings, _steps_needed, train
 
 FEATURES = LogMel(sample_rate=8000, n_fft=256, win_length=200, hop_length=80, n_mels=20, f_max=4000.0)
