@@ -12,7 +12,18 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import pyarrow as pa
 
-__all__ = ["Example", "Failure", "Segment", "Transcript", "Utterance", "from_table", "read_stamp", "schema", "to_table"]
+__all__ = [
+    "Example",
+    "Failure",
+    "Segment",
+    "Transcript",
+    "Utterance",
+    "Word",
+    "from_table",
+    "read_stamp",
+    "schema",
+    "to_table",
+]
 
 FORMAT = 1
 """Number of the file format; raised when a reader of before could misread what is written now."""
@@ -83,11 +94,22 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class Word:
+    """A recognized word; times in seconds from the start of the recording, confidence 0 to 1."""
+
+    text: str
+    start: float
+    end: float
+    confidence: float
+
+
+@dataclass(frozen=True)
 class Transcript:
     """One channel of a recording with the recognized ``pred_text`` and what the source was.
 
-    ``confidence`` (0 to 1) is the segments' mean by duration, None where no speech was found; ``text`` is the
-    reference, where the manifest gave one.
+    ``confidence`` (0 to 1) is the segments' mean by duration, None where no speech was found; ``words`` are those of
+    ``pred_text`` in their order, empty where their times are unknown; ``text`` is the reference, where the manifest
+    gave one.
     """
 
     audio_filepath: str
@@ -99,6 +121,7 @@ class Transcript:
     codec: str
     num_channels: int
     segments: list[Segment]
+    words: list[Word] = field(default_factory=list)
     text: str | None = None
     speaker: str | None = None
     extra: dict[str, Any] = field(default_factory=dict)

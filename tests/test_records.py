@@ -14,6 +14,7 @@ from asr_model.records import (
     Segment,
     Transcript,
     Utterance,
+    Word,
     from_table,
     read_stamp,
     schema,
@@ -26,7 +27,12 @@ ROWS = {
     Example: Example("a#0", "a", 0, "", "Hé", None, 1.5, 8000, "WAV/ULAW", 2, 3, b"\x00\xff", {"é": [1, None]}),
     Failure: Failure("a", None, "empty", "nothing"),
     Segment: Segment(0.5, 1.25, "a", 1.0),
-    Transcript: Transcript("a", 1, "x y", None, 2.0, 8000, "FLAC/PCM_16", 1, [Segment(0.0, 1.0, "x y", 0.5)], extra={}),
+    Word: Word("a", 0.5, 1.25, 1.0),
+    Transcript: Transcript(
+        *("a", 1, "x y", None, 2.0, 8000, "FLAC/PCM_16", 1),
+        segments=[Segment(0.0, 1.0, "x y", 0.5)],
+        words=[Word("x", 0.0, 0.5, 0.5), Word("y", 0.5, 1.0, 0.5)],
+    ),
     Score: Score("a", None, "scored", 0.5, None, 2, 1, 1, 0, 0, 3, 1, None, 0.25, "s", "x y", "x z"),
 }
 
@@ -40,7 +46,7 @@ def through_parquet(table):
 @pytest.mark.parametrize("record", ROWS)
 def test_rows_come_back_from_a_file_as_they_were(record):
     row = ROWS[record]
-    empty = dataclasses.replace(row, **({"segments": []} if record is Transcript else {}))
+    empty = dataclasses.replace(row, **({"segments": [], "words": []} if record is Transcript else {}))
     table = through_parquet(to_table(record, [row, empty], {"a": 1}))
     assert list(from_table(record, table)) == [row, empty]
 
@@ -71,7 +77,9 @@ def test_the_stamp_comes_back_and_foreign_files_are_refused():
 def test_nested_segments_and_extra_come_back_in_order_row_by_row():
     segments = [Segment(0.0, 1.0, "x", 0.5), Segment(2.5, 3.125, "ÿ z", 1.0)]
     rows = [
-        Transcript("a", channel, "x", 0.5, 2.0, 8000, "c", 2, segments[:channel], "t", "s", {"n": {"deep": [channel]}})
+        Transcript(
+            "a", channel, "x", 0.5, 2.0, 8000, "c", 2, segments[:channel], [], "t", "s", {"n": {"deep": [channel]}}
+        )
         for channel in range(3)
     ]
     assert list(from_table(Transcript, through_parquet(to_table(Transcript, rows, {})))) == rows
@@ -81,3 +89,8 @@ def test_a_column_the_record_does_not_know_is_refused():
     table = to_table(Failure, [Failure("a", None, "empty", "x")], {}).append_column("colour", pa.array(["red"]))
     with pytest.raises(TypeError, match="colour"):
         list(from_table(Failure, table))
+
+
+def test_a_transcript_of_a_file_written_before_words_were_known_has_none():
+    table = to_table(Transcript, [ROWS[Transcript]], {}).drop_columns("words")
+    assert list(from_table(Transcript, table)) == [dataclasses.replace(ROWS[Transcript], words=[])]
