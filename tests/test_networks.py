@@ -1,21 +1,35 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
+from asr_model.config import SettingsError, load_settings
 from asr_model.networks import BiLstm, CnnBiLstmSettings, build_network
 
 VARIANTS = {
     "default": CnnBiLstmSettings(),
     "one stage": CnnBiLstmSettings(channels=(8,), residual_blocks=2, lstm_size=16, lstm_layers=1),
     "three stages": CnnBiLstmSettings(channels=(4, 8, 8), residual_blocks=0, lstm_size=12, lstm_layers=3),
+    "strides": CnnBiLstmSettings(
+        channels=(4, 6), time_stride=(3, 1), frequency_stride=(1, 4), kernel_size=5, lstm_size=8, normalization="rms"
+    ),
+    "nothing optional": CnnBiLstmSettings(
+        channels=(4,), time_stride=1, kernel_size=1, residual_blocks=0, lstm_size=8, normalization="none", dropout=0.0
+    ),
 }
 
 
 @pytest.fixture(params=VARIANTS)
-def network(request):
+def settings(request):
+    return VARIANTS[request.param]
+
+
+@pytest.fixture
+def network(settings):
     torch.manual_seed(0)
-    return build_network(VARIANTS[request.param], 40, 30).eval()
+    return build_network(settings, 40, 30).eval()
 
 
 def utterances(lengths):
@@ -42,12 +56,12 @@ def test_an_utterance_gives_the_same_alone_and_in_any_padded_batch(network, fill
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 4, 5, 8, 9, 100])
-def test_the_number_of_steps_is_that_of_the_network(network, length):
-    stages = sum(isinstance(stage, torch.nn.Conv2d) for stage in network.stages)
+def test_the_number_of_steps_is_that_of_the_network(network, settings, length):
     (array,) = utterances([length])
     with torch.inference_mode():
         log_probs, num_steps = network(array[None], torch.tensor([length]))
-    assert num_steps.item() == log_probs.shape[1] == -(-length // 2**stages)
+    strides = math.prod(time for time, _ in settings.strides())
+    assert num_steps.item() == log_probs.shape[1] == -(-length // strides)
 
 
 def test_probabilities_sum_to_one_in_training_and_after(network):
@@ -85,3 +99,16 @@ def test_a_bilstm_layer_is_torch_s_own_on_packed_sequences():
     expected, _ = torch.nn.utils.rnn.pad_packed_sequence(whole(packed)[0], batch_first=True)
     valid = torch.arange(9) < lengths[:, None]
     assert (layer(x, lengths) - expected)[valid].abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("name", ["time_stride", "frequency_stride"])
+def test_a_list_of_strides_gives_every_stage_its_own(name):
+    with pytest.raises(SettingsError, match=rf"{name} \[2\]: wanted one number, or one for each of the 2 stages"):
+        load_settings(CnnBiLstmSettings, {name: [2]}, "f")
+    with pytest.raises(SettingsError, match=rf"^f: {name}"):
+        load_settings(CnnBiLstmSettings, {name: 0}, "f")
+
+
+def test_settings_of_before_strides_were_settings_mean_what_they_meant():
+    before = {"channels": [4, 8], "residual_blocks": 1, "lstm_size": 8, "lstm_layers": 1, "dropout": 0.1}
+    assert load_settings(CnnBiLstmSettings, before, "f").strides() == [(2, 2), (2, 2)]
