@@ -1,0 +1,192 @@
+"""The verbs of the command line: what each needs, does and says. A further verb is one function and one entry here."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from asr_model.config import Settings, SettingsError, apply_overrides, load_settings, parse_yaml
+from pipelines.resources import config_file
+
+if TYPE_CHECKING:
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    from pipelines.evaluate import EvaluateJob
+    from pipelines.units import Job
+
+__all__ = ["VERBS", "Argument", "Verb"]
+
+S = TypeVar("S", bound=Settings)
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An argument of one verb: its flag, its help, and what argparse calls the rest."""
+
+    flag: str
+    help: str
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A verb of the command line: its help, what it does, and arguments beside those that all verbs have.
+
+    ``run`` gets the parsed arguments and Beam options and returns one line that says what was done.
+    """
+
+    summary: str
+    input_help: str
+    output_help: str
+    example: str
+    run: Callable[[argparse.Namespace, PipelineOptions], str]
+    arguments: tuple[Argument, ...] = ()
+
+
+def run_featurize(parsed: argparse.Namespace, options: PipelineOptions) -> str:
+    """Corpus → shards."""
+    from asr_model.examples import FeaturizeSettings
+    from pipelines.featurize import build, job_of
+
+    settings = _settings(FeaturizeSettings, parsed)
+    job = job_of(parsed.input, parsed.output, settings)
+    success = _run_job(job, lambda pipeline: build(pipeline, job, settings), parsed, options)
+    return _account(success, "examples", parsed.output)
+
+
+def run_train(parsed: argparse.Namespace, options: PipelineOptions) -> str:
+    """Shards → recognizer."""
+    from apache_beam.io.filesystems import FileSystems
+
+    from asr_model.train import TrainSettings
+    from pipelines.training import train_on_shards
+
+    settings = _settings(TrainSettings, parsed)
+    FileSystems.set_options(options)
+    figures = train_on_shards(parsed.input, parsed.output, settings, parsed.overwrite)
+    wer = "no dev split" if figures["dev_wer"] is None else f"dev WER {figures['dev_wer']:.1%}"
+    skipped = f", {figures['infeasible']} utterances too short for their text" if figures["infeasible"] else ""
+    return f"{figures['steps']} steps, {wer}{skipped}, {parsed.output}/recognizer.safetensors"
+
+
+def run_transcribe(parsed: argparse.Namespace, options: PipelineOptions) -> str:
+    """Archive → transcripts."""
+    from asr_model.transcription import TranscribeSettings
+    from pipelines.transcribe import build, job_of
+
+    settings = _settings(TranscribeSettings, parsed)
+    job = job_of(parsed.input, parsed.recognizer, parsed.output, settings)
+    success = _run_job(job, lambda pipeline: build(pipeline, job, parsed.recognizer, settings), parsed, options)
+    return _account(success, "transcripts", parsed.output)
+
+
+def run_evaluate(parsed: argparse.Namespace, options: PipelineOptions) -> str:
+    """Transcripts → report."""
+    from asr_model.scoring import EvaluateSettings
+    from pipelines.evaluate import build, job_of
+
+    settings = _settings(EvaluateSettings, parsed)
+    job = job_of(parsed.input, parsed.reference, parsed.output, settings)
+    summary = _run_job(job, lambda pipeline: build(pipeline, job), parsed, options)
+    if summary is None:
+        return _account(None, "", parsed.output)
+    rates = ", ".join(
+        f"{name.upper()} {'undefined' if summary[name] is None else format(summary[name], '.2%')}"
+        for name in ("wer", "cer")
+    )
+    limit = parsed.fail_above
+    if limit is not None and (summary["wer"] is None or summary["wer"] > limit):
+        raise RuntimeError(f"--fail-above {limit}: {rates}, {parsed.output}/index.html")
+    counts = f"{summary['num_words']} words in {summary['num_files']} files, {summary['num_failures']} failures"
+    return f"{rates}, {counts}, {parsed.output}/index.html"
+
+
+VERBS = {
+    "featurize": Verb(
+        "Read a corpus, compute features, write Parquet shards.",
+        "manifest (.jsonl), table (.csv, .tsv), folder of a corpus, or glob of audio",
+        "folder for the shards",
+        "beamscribe featurize --input corpus/manifest.jsonl --output build/shards --set unit_minutes=20",
+        run_featurize,
+    ),
+    "train": Verb(
+        "Train a recognizer on shards.",
+        "folder that featurize wrote",
+        "folder of the run: checkpoints, metrics.jsonl, recognizer.safetensors",
+        "beamscribe train --input build/shards --output runs/first --set epochs=20 --set precision=bfloat16",
+        run_train,
+    ),
+    "transcribe": Verb(
+        "Transcribe an archive of recordings.",
+        "manifest (.jsonl), table (.csv, .tsv), folder of a corpus, or glob of audio",
+        "folder for the transcripts",
+        "beamscribe transcribe --input 'calls/**.wav' --output build/transcripts --direct_num_workers=2",
+        run_transcribe,
+        (
+            Argument(
+                "--recognizer",
+                "recognizer.safetensors, or the folder that holds it (default: the one that comes with beamscribe)",
+            ),
+        ),
+    ),
+    "evaluate": Verb(
+        "Score transcripts against references and write a report.",
+        "folder that transcribe wrote, or a JSON-lines file with pred_text",
+        "folder for the report",
+        "beamscribe evaluate --input build/transcripts --reference references.jsonl --output build/report",
+        run_evaluate,
+        (
+            Argument("--reference", "manifest (.jsonl) or table (.csv, .tsv) with the true texts", {"required": True}),
+            Argument(
+                "--fail-above",
+                "exit with status 1 where the word error rate is above this fraction, as 0.15",
+                {"type": float, "metavar": "WER"},
+            ),
+        ),
+    ),
+}
+
+
+def _settings(model: type[S], parsed: argparse.Namespace) -> S:
+    path = parsed.config or config_file(parsed.verb)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"--config {path}: {error.strerror or error}") from error
+    data = apply_overrides(parse_yaml(text, str(path)), parsed.set)
+    return load_settings(model, data, str(path) if not parsed.set else f"{path} with --set")
+
+
+def _run_job(
+    job: Job | EvaluateJob, build: Callable[[Any], Any], parsed: argparse.Namespace, options: PipelineOptions
+) -> dict[str, Any] | None:
+    """Run a job and return its finished marker, or None where only the graph was wanted."""
+    import apache_beam as beam
+    from apache_beam.io.filesystems import FileSystems
+    from apache_beam.options.pipeline_options import TestOptions
+
+    import pipelines.io as io
+    from pipelines.options import make_runner
+
+    runner = make_runner(options, parsed.verb)
+    FileSystems.set_options(options)
+    dry_run = options.view_as(TestOptions).dry_run
+    if not dry_run:
+        job.check()
+        io.claim_folder(job.output, job.claim, parsed.overwrite)
+    pipeline = beam.Pipeline(runner=runner, options=options)
+    build(pipeline)
+    pipeline.run().wait_until_finish()
+    return None if dry_run else io.read_success(job.output, parsed.verb)
+
+
+def _account(success: dict[str, Any] | None, rows: str, output: str) -> str:
+    if success is None:
+        return f"graph built, nothing run, {output}"
+    good = success["num_inputs"] - success["num_failures"]
+    return (
+        f"{good} of {success['num_inputs']} recordings, {success['num_rows']} {rows}, "
+        f"{success['seconds'] / 3600:.2f} h of audio, {success['num_failures']} failures, {output}"
+    )
