@@ -87,18 +87,20 @@ def decode(file: BinaryIO, settings: AudioSettings) -> Audio:
 
 
 def select_channels(
-    audio: Audio, channel: int | None, mode: Literal["each", "mix"]
+    audio: Audio, channel: int | Literal["all", "mix"] | None, mode: Literal["each", "mix"]
 ) -> list[tuple[int, NDArray[np.float32]]]:
-    """Return (channel number, samples (N,)) pairs: the channel asked for, or all as ``mode`` says; a mix is channel 0.
+    """Return (channel number, samples (N,)) pairs: the channel asked for, all, or their mix, which is channel 0.
+
+    None is as ``mode`` says.
 
     Raises:
         AudioError: ``no-such-channel``: the recording has fewer channels.
     """
-    if channel is not None:
+    if isinstance(channel, int):
         if not 0 <= channel < audio.num_channels:
             raise AudioError("no-such-channel", f"channel {channel} asked for, the recording has {audio.num_channels}")
         numbers = [channel]
-    elif mode == "mix":
+    elif (channel or mode) == "mix":
         return [(0, audio.samples.mean(axis=0, dtype=np.float32))]
     else:
         numbers = list(range(audio.num_channels))

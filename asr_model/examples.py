@@ -69,32 +69,34 @@ def make_examples(file: BinaryIO, utterance: Utterance, settings: FeaturizeSetti
         raise AudioError("empty-text", f"text is {utterance.text!r}: nothing to train on")
     audio = decode(file, settings.audio)
     chosen = select_channels(audio, utterance.channel, settings.audio.channels)
-    if len(chosen) > 1:
+    if len(chosen) > 1 and utterance.channel != "all":
         message = f"{len(chosen)} channels for one text: name a channel, or set audio.channels to mix"
         raise AudioError("ambiguous-channel", message)
-    ((channel, samples),) = chosen
-    samples = resample(samples, audio.sample_rate, settings.features.sample_rate)
+    sample_rate = settings.features.sample_rate
     copies = settings.copies if split_of(utterance, settings.split) == "train" else ()
-    variants = [("", samples)]
-    variants += [(copy.name, augment(samples, settings.features.sample_rate, copy)) for copy in copies]
+    variants = [(channel, "", resample(samples, audio.sample_rate, sample_rate)) for channel, samples in chosen]
+    variants += [
+        (channel, c.name, augment(samples, sample_rate, c)) for channel, _, samples in variants for c in copies
+    ]
     examples = []
-    for name, variant in variants:
+    for channel, name, variant in variants:
         values = log_mel(variant, settings.features)
         examples.append(
             Example(
-                id="/".join([f"{utterance.audio_filepath}#{channel}", *filter(None, [name])]),
+                id="/".join([utterance.id_of(channel), *filter(None, [name])]),
                 audio_filepath=utterance.audio_filepath,
                 channel=channel,
                 copy=name,
                 text=utterance.text or "",
                 speaker=utterance.speaker,
-                duration=round(len(variant) / settings.features.sample_rate, 6),
+                duration=round(len(variant) / sample_rate, 6),
                 sample_rate=audio.sample_rate,
                 codec=audio.codec,
                 num_channels=audio.num_channels,
                 num_frames=len(values),
                 features=to_bytes(values),
                 extra=utterance.extra,
+                offset=utterance.offset,
             )
         )
     return examples

@@ -10,6 +10,9 @@ from asr_model.records import Failure, Transcript, Utterance
 
 __all__ = ["file_name", "match"]
 
+SAME_SECONDS = 1e-3
+"""Offsets nearer to one another are of the same segment."""
+
 
 def file_name(path: str) -> str:
     """Return the last part of a path or URL: what a reference and its transcript must have in common."""
@@ -23,15 +26,16 @@ def match(
 
     Where several recordings share the file name, a reference belongs to the one whose path agrees with its own in the
     most parts from the end, if each is the other's only best. A reference without channel belongs to a recording with
-    a single transcript. Reasons: ``no-text``, ``duplicate``, ``ambiguous-recording``, ``ambiguous-channel``,
-    ``no-transcript`` (with the reference, to be scored as lost), ``no-reference``.
+    a single transcript; one with an offset, to the segment that begins there. Reasons: ``no-text``, ``duplicate``,
+    ``ambiguous-recording``, ``ambiguous-channel``, ``ambiguous-segment``, ``no-transcript`` (with the reference, to be
+    scored as lost), ``no-reference``.
     """
     recordings: dict[str, list[Transcript]] = defaultdict(list)
     for transcript in transcripts:
         recordings[transcript.audio_filepath].append(transcript)
     paths = sorted({reference.path for reference in references})
     partner = {path: _mutual_best(path, paths, sorted(recordings)) for path in paths}
-    used: set[tuple[str, int]] = set()
+    used: set[tuple[str, int, float | None]] = set()
     for reference in references:
         if reference.text is None:
             yield _failure(reference, "no-text", "the reference has no text")
@@ -41,27 +45,34 @@ def match(
             message = f"several recordings of this name fit: {', '.join(sorted(recordings))}"
             yield _failure(reference, "ambiguous-recording", message)
             continue
-        if reference.channel is None and len(found) > 1:
+        if reference.offset is not None:
+            found = [t for t in found if abs((t.offset or 0.0) - reference.offset) < SAME_SECONDS]
+        if reference.channel_number is None and len(found) > 1:
             message = f"no channel given, the recording has {len(found)} transcripts: name one in the reference"
             yield _failure(reference, "ambiguous-channel", message)
             continue
-        chosen = [t for t in found if reference.channel in (None, t.channel)]
+        chosen = [t for t in found if reference.channel_number in (None, t.channel)]
+        if len({t.offset for t in chosen}) > 1:
+            message = f"{len(chosen)} segments of this recording and channel: name an offset in the reference"
+            yield _failure(reference, "ambiguous-segment", message)
+            continue
         if not chosen:
             yield reference, None
             yield _failure(reference, "no-transcript", "no transcript of this recording and channel")
             continue
-        key = (chosen[0].audio_filepath, chosen[0].channel)
+        key = (chosen[0].audio_filepath, chosen[0].channel, chosen[0].offset)
         if key in used:
-            yield _failure(reference, "duplicate", "another reference names this recording and channel")
+            yield _failure(reference, "duplicate", "another reference names this recording, channel and offset")
             continue
         used.add(key)
         yield reference, chosen[0]
     for transcript in transcripts:
-        key = (transcript.audio_filepath, transcript.channel)
+        key = (transcript.audio_filepath, transcript.channel, transcript.offset)
         if key in used:
             used.remove(key)  # a second transcript of the same is not scored
         else:
-            yield Failure(*key, "no-reference", "no (other) reference for this recording and channel: not scored")
+            message = "no (other) reference for this recording and channel: not scored"
+            yield Failure(transcript.audio_filepath, transcript.channel, "no-reference", message, transcript.offset)
 
 
 def _mutual_best(path: str, paths: Sequence[str], recordings: Sequence[str]) -> str | None:
@@ -96,4 +107,4 @@ def _parts(path: str) -> list[str]:
 
 
 def _failure(reference: Utterance, reason: str, message: str) -> Failure:
-    return Failure(reference.audio_filepath, reference.channel, reason, message)
+    return Failure.of(reference, reason, message)

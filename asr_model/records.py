@@ -8,7 +8,7 @@ import types
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import pyarrow as pa
 
@@ -34,29 +34,47 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Utterance:
-    """One thing to read from an archive: a recording, or one channel of it.
+    """One thing to read from an archive: a recording, a channel of it, or a segment.
 
-    ``audio_filepath`` is the name as the manifest or listing gives it and is the key in every output;
-    ``path`` is where the audio lies. ``channel`` counts from 0; None means as the settings say.
+    ``audio_filepath`` is the name as the manifest or listing gives it and, with channel and offset, the key in every
+    output; ``path`` is where the audio lies. ``channel`` counts from 0; ``all`` is a result for each, ``mix`` their
+    mean, None as the settings say. ``offset`` None is the whole recording; a number is the segment of ``duration``
+    seconds that begins there.
     """
 
     audio_filepath: str
     path: str
-    channel: int | None = None
+    channel: int | Literal["all", "mix"] | None = None
     text: str | None = None
     duration: float | None = None
     speaker: str | None = None
     extra: dict[str, Any] = field(default_factory=dict)
+    offset: float | None = None
+
+    @property
+    def channel_number(self) -> int | None:
+        """The channel, where one is named."""
+        return self.channel if isinstance(self.channel, int) else None
+
+    def id_of(self, channel: int) -> str:
+        """Return the id of what is made of one channel, as ``calls/a.wav#0``, of a segment ``calls/a.wav#0@12.5``."""
+        return f"{self.audio_filepath}#{channel}" + ("" if self.offset is None else f"@{self.offset}")
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A recording, or a manifest line, that could not be used, and why."""
+    """A recording, a segment, or a manifest line, that could not be used, and why; channel None is all of it."""
 
     audio_filepath: str
     channel: int | None
     reason: str
     message: str
+    offset: float | None = None
+
+    @classmethod
+    def of(cls, utterance: Utterance, reason: str, message: str) -> Failure:
+        """Return the failure of an utterance."""
+        return cls(utterance.audio_filepath, utterance.channel_number, reason, message, utterance.offset)
 
 
 @dataclass(frozen=True)
@@ -65,7 +83,8 @@ class Example:
 
     ``features`` are ``num_frames`` × n_mels values, float16, row-major (see `asr_model.features.from_bytes`).
     ``duration`` is counted in seconds after decoding; ``sample_rate``, ``codec`` and ``num_channels`` are the source's.
-    ``copy`` names the augmentation that made this copy, empty for the recording itself.
+    ``copy`` names the augmentation that made this copy, empty for the recording itself; ``offset`` is where a segment
+    begins in its recording.
     """
 
     id: str
@@ -81,6 +100,7 @@ class Example:
     num_frames: int
     features: bytes
     extra: dict[str, Any] = field(default_factory=dict)
+    offset: float | None = None
 
 
 @dataclass(frozen=True)
@@ -105,11 +125,11 @@ class Word:
 
 @dataclass(frozen=True)
 class Transcript:
-    """One channel of a recording with the recognized ``pred_text`` and what the source was.
+    """One channel of a recording, or of a segment, with the recognized ``pred_text`` and what the source was.
 
     ``confidence`` (0 to 1) is the segments' mean by duration, None where no speech was found; ``words`` are those of
     ``pred_text`` in their order, empty where their times are unknown; ``text`` is the reference, where the manifest
-    gave one.
+    gave one; ``offset`` is where the segment begins that the manifest named, None for the whole recording.
     """
 
     audio_filepath: str
@@ -125,6 +145,7 @@ class Transcript:
     text: str | None = None
     speaker: str | None = None
     extra: dict[str, Any] = field(default_factory=dict)
+    offset: float | None = None
 
 
 @cache

@@ -106,6 +106,7 @@ class Score:
     speaker: str | None
     text: str
     pred_text: str
+    offset: float | None = None
 
     @property
     def words(self) -> ErrorCounts:
@@ -145,7 +146,7 @@ def score(reference: Utterance, transcript: Transcript | None, settings: Evaluat
     characters = character_errors([text], [pred_text])
     return Score(
         audio_filepath=reference.audio_filepath,
-        channel=transcript.channel if transcript else reference.channel,
+        channel=transcript.channel if transcript else reference.channel_number,
         status="scored" if transcript else "missing",
         wer=_rounded(words.rate),
         cer=_rounded(characters.rate),
@@ -161,6 +162,7 @@ def score(reference: Utterance, transcript: Transcript | None, settings: Evaluat
         speaker=reference.speaker,
         text=text,
         pred_text=pred_text,
+        offset=reference.offset,
     )
 
 

@@ -95,4 +95,5 @@ def _transcript(speech: Speech, hypotheses: list[Hypothesis]) -> Transcript:
         text=utterance.text,
         speaker=utterance.speaker,
         extra=utterance.extra,
+        offset=utterance.offset,
     )

@@ -82,9 +82,9 @@ def score_group(
     references: Iterable[Utterance | Failure], transcripts: Iterable[Transcript], settings: EvaluateSettings
 ) -> Iterator[Score | Failure]:
     """Yield scores and failures of the references and transcripts that share a file name."""
-    rows = sorted(references, key=lambda row: (row.audio_filepath, -1 if row.channel is None else row.channel))
+    rows = sorted(references, key=_order)
     yield from (row for row in rows if isinstance(row, Failure))
-    hypotheses = sorted(transcripts, key=lambda row: (row.audio_filepath, row.channel))
+    hypotheses = sorted(transcripts, key=_order)
     for matched in match([row for row in rows if isinstance(row, Utterance)], hypotheses):
         yield matched if isinstance(matched, Failure) else score(*matched, settings)
 
@@ -133,9 +133,8 @@ def finish(results: list[Score | Failure], job: EvaluateJob) -> dict[str, Any]:
     Raises:
         TooManyFailuresError: the part of references that failed is above ``max_failure_rate``.
     """
-    order = lambda row: (row.audio_filepath, -1 if row.channel is None else row.channel)  # noqa: E731
-    scores = sorted((row for row in results if isinstance(row, Score)), key=order)
-    failures = sorted((row for row in results if isinstance(row, Failure)), key=order)
+    scores = sorted((row for row in results if isinstance(row, Score)), key=_order)
+    failures = sorted((row for row in results if isinstance(row, Failure)), key=_order)
     summary = summarize(scores, failures) | job.identity
     io.write_failures(job.output, failures)
     lost = [failure for failure in failures if failure.reason != "no-reference"]
@@ -186,6 +185,7 @@ def read_transcripts(path: str) -> Iterator[Transcript]:
                     codec=row.get("codec") or "",
                     num_channels=row.get("num_channels") or 1,
                     segments=[Segment(**segment) for segment in row.get("segments") or []],
+                    offset=row.get("offset"),
                 )
             except (ValueError, KeyError, TypeError) as error:
                 raise io.InputError(f"{path}: line {number} is no transcript: {error!r}") from error
@@ -199,6 +199,12 @@ def summary_markdown(summary: dict[str, Any]) -> str:
     cells = {**rates, **{name.removeprefix("num_"): str(summary[name]) for name in counts}}
     rows = (" | ".join(cells), " | ".join("---:" for _ in cells), " | ".join(cells.values()))
     return "".join(f"| {row} |\n" for row in rows)
+
+
+def _order(row: Utterance | Transcript | Score | Failure) -> tuple[str, int, float]:
+    """Return what rows are sorted by: recording, channel, offset."""
+    channel = row.channel if isinstance(row.channel, int) else -1
+    return (row.audio_filepath, channel, -1.0 if row.offset is None else row.offset)
 
 
 def _rounded(rate: float | None) -> float | None:

@@ -30,4 +30,4 @@ def read_audio(utterance: Utterance, use: Callable[[BinaryIO], list[T]]) -> list
         reason, message = "not-a-file", f"a folder: {utterance.path}"
     except PermissionError:
         reason, message = "no-permission", f"not allowed to read {utterance.path}"
-    return Failure(utterance.audio_filepath, utterance.channel, reason, message)
+    return Failure.of(utterance, reason, message)

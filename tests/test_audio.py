@@ -89,6 +89,8 @@ def test_each_channel_a_chosen_one_or_their_mean():
     assert np.array_equal(chosen, right)
     ((_, mixed),) = select_channels(audio, None, "mix")
     assert np.allclose(mixed, (left + right) / 2)
+    assert [number for number, _ in select_channels(audio, "all", "mix")] == [0, 1]
+    assert np.allclose(select_channels(audio, "mix", "each")[0][1], mixed)
 
 
 @pytest.mark.parametrize("channel", [2, -1])

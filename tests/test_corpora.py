@@ -37,7 +37,7 @@ def test_a_manifest_gives_its_columns_and_carries_others_through(tmp_path):
         ({"audio_filepath": "b.wav", "channel": True}, "channel is true"),
         ({"audio_filepath": "b.wav", "channel": -1}, "channel is -1"),
         ({"audio_filepath": "b.wav", "duration": "long"}, "duration is"),
-        ({"audio_filepath": "b.wav", "offset": 3.5}, "offset"),
+        ({"audio_filepath": "b.wav", "offset": 3.5}, "offset is 3.5 but duration is null"),
         (b'{"audio_filepath": "\xff.wav"}\n', "line 2"),
     ],
 )
@@ -49,10 +49,22 @@ def test_a_line_that_cannot_be_used_is_a_failure_and_the_others_are_read(tmp_pat
     assert message in bad.message
 
 
-def test_a_recording_named_twice_is_a_failure_unless_the_channels_differ(tmp_path):
-    lines = [{"audio_filepath": "a.wav", "channel": channel} for channel in (0, 1, 0)]
+@pytest.mark.parametrize(
+    ("key", "values", "failing"),
+    [
+        ("channel", (0, 1, 0), [2]),
+        ("channel", (0, None, 1), [1]),
+        ("channel", ("all", 1), [1]),
+        ("channel", ("mix", 0), [1]),  # a mix is channel 0 of what comes out
+        ("offset", (0.0, 2.5, None, 2.5), [3]),
+    ],
+)
+def test_a_recording_named_twice_is_a_failure_unless_channels_or_offsets_differ(tmp_path, key, values, failing):
+    lines = [{"audio_filepath": "a.wav", "duration": 1, key: value} for value in values]
     found = rows(manifest(tmp_path, *lines))
-    assert [getattr(row, "reason", None) for row in found] == [None, None, "duplicate"]
+    assert [getattr(row, "reason", None) for row in found] == [
+        "duplicate" if number in failing else None for number in range(len(values))
+    ]
 
 
 def test_the_size_stands_in_for_a_duration_that_the_manifest_does_not_give(tmp_path):

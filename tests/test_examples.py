@@ -56,6 +56,15 @@ def test_what_is_not_for_training_gets_no_copies():
     assert len(make_examples(wav(), utterance(), settings)) == 1
 
 
+def test_a_row_of_all_channels_is_an_example_of_each_with_its_copies():
+    settings = FeaturizeSettings(copies=COPIES, split=SplitSettings(dev=0.0))
+    made = make_examples(wav(channels=2), utterance(channel="all"), settings)
+    assert sorted((row.channel, row.copy) for row in made) == sorted(
+        (channel, name) for channel in (0, 1) for name in ("", *(copy.name for copy in COPIES))
+    )
+    assert len({row.id for row in made}) == len(made)
+
+
 @pytest.mark.parametrize(
     ("reason", "changes", "channels"),
     [

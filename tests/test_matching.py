@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections import Counter
 
@@ -106,3 +107,23 @@ def test_the_account_of_references_and_transcripts_is_closed(seed):
     assert len({id(transcript) for _, transcript in scored}) == len(scored)
     for left, right in scored:
         assert left.channel in (None, right.channel)
+
+
+def test_segments_of_one_recording_are_told_apart_by_their_offsets():
+    references = [dataclasses.replace(reference("a.wav"), offset=offset) for offset in (0.0, 2.5, 9.0)]
+    transcripts = [dataclasses.replace(transcript("a.wav"), offset=offset) for offset in (2.5001, 0.0)]
+    matched = [row for row in match(references, transcripts) if not isinstance(row, Failure)]
+    assert [(left.offset, right and right.offset) for left, right in matched] == [
+        (0.0, 0.0),
+        (2.5, 2.5001),
+        (9.0, None),
+    ]
+
+
+def test_a_reference_at_the_start_of_a_recording_belongs_to_the_whole_transcript():
+    assert pairs([dataclasses.replace(reference("a.wav"), offset=0.0)], [transcript("a.wav")])[1] == []
+
+
+def test_a_reference_without_offset_does_not_choose_among_segments():
+    transcripts = [dataclasses.replace(transcript("a.wav"), offset=offset) for offset in (0.0, 2.5)]
+    assert pairs([reference("a.wav", 0)], transcripts)[1] == ["ambiguous-segment", "no-reference", "no-reference"]

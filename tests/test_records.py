@@ -23,9 +23,8 @@ from asr_model.records import (
 from asr_model.scoring import Score
 
 ROWS = {
-    Utterance: Utterance("a", "/x/a", 1, "Hé", 1.5, "s", {"a": [1, {"b": None}], "é": 0.1}),
-    Example: Example("a#0", "a", 0, "", "Hé", None, 1.5, 8000, "WAV/ULAW", 2, 3, b"\x00\xff", {"é": [1, None]}),
-    Failure: Failure("a", None, "empty", "nothing"),
+    Example: Example("a#0", "a", 0, "", "Hé", None, 1.5, 8000, "WAV/ULAW", 2, 3, b"\x00\xff", {"é": [1, None]}, 2.5),
+    Failure: Failure("a", None, "empty", "nothing", 1.5),
     Segment: Segment(0.5, 1.25, "a", 1.0),
     Word: Word("a", 0.5, 1.25, 1.0),
     Transcript: Transcript(
@@ -94,3 +93,13 @@ def test_a_column_the_record_does_not_know_is_refused():
 def test_a_transcript_of_a_file_written_before_words_were_known_has_none():
     table = to_table(Transcript, [ROWS[Transcript]], {}).drop_columns("words")
     assert list(from_table(Transcript, table)) == [dataclasses.replace(ROWS[Transcript], words=[])]
+
+
+@pytest.mark.parametrize(
+    ("channel", "offset", "id", "number"),
+    [(1, None, "a#1", 1), ("all", 12.5, "a#1@12.5", None), ("mix", 0.0, "a#1@0.0", None), (None, None, "a#1", None)],
+)
+def test_an_utterance_names_what_is_made_of_it_and_its_failure(channel, offset, id, number):
+    utterance = Utterance("a", "/x/a", channel, offset=offset)
+    assert utterance.id_of(1) == id
+    assert Failure.of(utterance, "empty", "nothing") == Failure("a", number, "empty", "nothing", offset)
