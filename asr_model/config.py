@@ -108,27 +108,35 @@ def digest(value: Any) -> str:
 
 
 def _explain(model: type[BaseModel], source: str, item: dict[str, Any]) -> str:
-    location: tuple[str | int, ...] = item["loc"]
-    path = ".".join(str(part) for part in location)
+    location, beside = _places(model, item["loc"])
+    path = ".".join(location)
     if item["type"] == "extra_forbidden":
-        known = _names_beside(model, location)
-        return f"{source}: {path}: unknown setting{nearest(str(location[-1]), known)} (known: {', '.join(known)})"
+        return f"{source}: {path}: unknown setting{nearest(location[-1], beside)} (known: {', '.join(beside)})"
     if item["type"] == "missing":
         return f"{source}: {path}: missing setting"
     found = json.dumps(item.get("input"), default=str)
     return f"{source}: {path}: found {found}; {item['msg'][0].lower()}{item['msg'][1:]}"
 
 
-def _names_beside(model: type[BaseModel], location: tuple[str | int, ...]) -> list[str]:
-    """Return the setting names that may stand where the last part of ``location`` stands."""
+def _places(model: type[BaseModel], location: tuple[str | int, ...]) -> tuple[list[str], list[str]]:
+    """Return the dotted parts of ``location`` as the user writes them, and the names that may stand in the last."""
     current: list[type[BaseModel]] = [model]
-    for part in location[:-1]:
+    path, beside = [], []
+    for part in location:
         fields = [m.model_fields[str(part)].annotation for m in current if str(part) in m.model_fields]
-        if fields:  # list indexes and union tags are no field names and keep the current models
+        of_kind = [m for m in current if part in _kinds(m)]
+        if of_kind and not fields:  # the tag of a union of settings: nothing the user wrote
+            current = of_kind
+            continue
+        path.append(str(part))
+        beside = sorted({name for m in current for name in m.model_fields})
+        if fields:  # list indexes are no field names and keep the current models
             current = [leaf for annotation in fields for leaf in _models(annotation)]
-        else:
-            current = [m for m in current if m.__name__ == part] or current
-    return sorted({name for m in current for name in m.model_fields})
+    return path, beside
+
+
+def _kinds(model: type[BaseModel]) -> tuple[Any, ...]:
+    return get_args(model.model_fields["kind"].annotation) if "kind" in model.model_fields else ()
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:

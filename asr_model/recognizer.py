@@ -13,13 +13,12 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch import nn
 
 from asr_model.batches import pad_features
 from asr_model.config import Settings, load_settings
-from asr_model.decoding import Hypothesis, greedy
+from asr_model.decoding import Hypothesis
 from asr_model.features import LogMel, log_mel
-from asr_model.networks import CnnBiLstmSettings, build_network
+from asr_model.networks import Network, NetworkSettings, build_network
 from asr_model.text import Alphabet
 
 __all__ = [
@@ -44,7 +43,7 @@ class RecognizerSettings(Settings):
 
     features: LogMel
     alphabet: Alphabet
-    network: CnnBiLstmSettings
+    network: NetworkSettings
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Recognizer:
     """Turns samples into text. ``digest`` identifies settings and weights together."""
 
     settings: RecognizerSettings
-    network: nn.Module
+    network: Network
     digest: str
 
     def recognize(self, segments: Sequence[NDArray[np.float32]], batch_frames: int = 12000) -> list[Hypothesis]:
@@ -74,11 +73,8 @@ class Recognizer:
 
     @torch.inference_mode()
     def _recognize_batch(self, batch: list[int], features: list[NDArray[np.float32]]) -> dict[int, Hypothesis]:
-        log_probs, num_steps = self.network(*pad_features([features[index] for index in batch]))
-        return {
-            index: greedy(log_probs[row], int(num_steps[row]), self.settings.alphabet)
-            for row, index in enumerate(batch)
-        }
+        padded, num_frames = pad_features([features[index] for index in batch])
+        return dict(zip(batch, self.network.decode(padded, num_frames, self.settings.alphabet), strict=True))
 
 
 def save_recognizer(

@@ -1,4 +1,4 @@
-"""Shards → recognizer: the CTC training loop.
+"""Shards → recognizer: the training loop.
 
 All randomness follows from (seed, epoch) and (seed, step), so a resumed run goes on exactly where it stood.
 """
@@ -23,9 +23,8 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from asr_model.batches import Batch, BatchSettings, OpenShard, collate, length_buckets, pad_features, read_examples
 from asr_model.checkpoints import latest_checkpoint, save_checkpoint, write_atomically
 from asr_model.config import Settings
-from asr_model.decoding import greedy
 from asr_model.features import from_bytes
-from asr_model.networks import CnnBiLstmSettings, build_network
+from asr_model.networks import CnnBiLstmSettings, Network, NetworkSettings, build_network
 from asr_model.recognizer import RecognizerSettings, save_recognizer
 from asr_model.records import Example
 from asr_model.scoring import ErrorCounts, word_errors
@@ -38,7 +37,7 @@ __all__ = ["TrainProgress", "TrainSettings", "train"]
 class TrainSettings(Settings):
     """The settings of `train`; feature settings come from the shards."""
 
-    network: CnnBiLstmSettings = CnnBiLstmSettings()
+    network: NetworkSettings = CnnBiLstmSettings()
     batches: BatchSettings = BatchSettings()
     spec_augment: SpecAugmentSettings = SpecAugmentSettings()
     epochs: int = Field(default=30, ge=1)
@@ -74,7 +73,7 @@ class TrainProgress:
 class _Run:
     """What changes while a run goes on; all of it is in a checkpoint."""
 
-    network: nn.Module
+    network: Network
     average: list[Tensor]
     optimizer: torch.optim.AdamW
     step: int = 0
@@ -213,14 +212,9 @@ def _step(run: _Run, batch: Batch, settings: TrainSettings, done: float, device:
     run.network.train()
     features, num_frames = spec_augment(batch.features, batch.num_frames, settings.spec_augment)
     with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"):
-        log_probs, num_steps = run.network(features.to(device), num_frames.to(device))
-    tokens, num_tokens = batch.tokens.to(device), batch.num_tokens.to(device)
-    # A text that needs more steps than there are has an infinite loss: it is left out, and counted.
-    feasible = _steps_needed(tokens, num_tokens) <= num_steps
-    run.infeasible += int((~feasible).sum())
-    loss = nn.functional.ctc_loss(
-        log_probs.transpose(0, 1), tokens, num_steps, num_tokens, reduction="sum", zero_infinity=True
-    ) / num_tokens[feasible].sum().clamp(min=1)
+        made = run.network.loss(*(x.to(device) for x in (features, num_frames, batch.tokens, batch.num_tokens)))
+    run.infeasible += int(made.infeasible)
+    loss = made.total / made.num_tokens.clamp(min=1)
     if not torch.isfinite(loss):
         raise FloatingPointError(f"step {run.step}: the loss is {loss.item()}; lower learning_rate or gradient_clip")
     run.optimizer.zero_grad()
@@ -231,13 +225,6 @@ def _step(run: _Run, batch: Batch, settings: TrainSettings, done: float, device:
     weights = [parameter.detach() for parameter in run.network.parameters()]
     get_ema_multi_avg_fn(decay)(run.average, weights, run.step)  # type: ignore[no-untyped-call]
     return loss.item(), norm.item()
-
-
-def _steps_needed(tokens: Tensor, num_tokens: Tensor) -> Tensor:
-    """Return the fewest steps CTC can write (B, U) tokens in: their number, and a blank between equal ones."""
-    within = torch.arange(1, tokens.shape[1], device=tokens.device) < num_tokens[:, None]
-    repeats = (tokens[:, 1:] == tokens[:, :-1]) & within
-    return num_tokens + repeats.sum(dim=1)
 
 
 @torch.inference_mode()
@@ -256,9 +243,9 @@ def _evaluate(
     pairs: dict[str, tuple[list[str], list[str]]] = {}
     for examples in length_buckets(read_examples(shards, open_shard), settings.batches, random.Random(0)):
         features, num_frames = pad_features([from_bytes(e.features, e.num_frames) for e in examples])
-        log_probs, num_steps = network(features.to(device), num_frames.to(device))
-        for example, row, steps in zip(examples, log_probs.cpu(), num_steps.tolist(), strict=True):
+        written = network.decode(features.to(device), num_frames.to(device), recognizer.alphabet)
+        for example, hypothesis in zip(examples, written, strict=True):
             references, hypotheses = pairs.setdefault(str(example.extra.get("corpus", "")), ([], []))
             references.append(normalize_text(example.text))
-            hypotheses.append(greedy(row, steps, recognizer.alphabet).text)
+            hypotheses.append(hypothesis.text)
     return {corpus: word_errors(*texts) for corpus, texts in sorted(pairs.items())}

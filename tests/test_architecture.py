@@ -28,8 +28,11 @@ SETTINGS = {
 FORBIDDEN_NAMES = {"utils", "util", "base", "common", "manager", "helpers", "misc"}
 ORDER = [
     {"config"},
-    {"audio", "text", "networks", "records", "segmentation"},
+    {"audio", "text", "layers", "records", "segmentation"},
     {"augment", "features", "decoding", "scoring", "spec_augment"},
+    {"network"},
+    {"cnn_bilstm", "listen_attend_spell"},
+    {"networks"},
     {"batches", "matching", "examples", "checkpoints"},
     {"recognizer"},
     {"train", "transcription"},

@@ -1,114 +1,69 @@
 from __future__ import annotations
 
-import math
+from typing import get_args
 
 import pytest
 import torch
+from pydantic import Field
 
-from asr_model.config import SettingsError, load_settings
-from asr_model.networks import BiLstm, CnnBiLstmSettings, build_network
+from asr_model.config import Settings, SettingsError, load_settings
+from asr_model.networks import (
+    CnnBiLstm,
+    CnnBiLstmSettings,
+    CtcNetwork,
+    ListenAttendSpell,
+    ListenAttendSpellSettings,
+    NetworkSettings,
+    build_network,
+)
+from asr_model.text import Alphabet
 
-VARIANTS = {
-    "default": CnnBiLstmSettings(),
-    "one stage": CnnBiLstmSettings(channels=(8,), residual_blocks=2, lstm_size=16, lstm_layers=1),
-    "three stages": CnnBiLstmSettings(channels=(4, 8, 8), residual_blocks=0, lstm_size=12, lstm_layers=3),
-    "strides": CnnBiLstmSettings(
-        channels=(4, 6), time_stride=(3, 1), frequency_stride=(1, 4), kernel_size=5, lstm_size=8, normalization="rms"
-    ),
-    "nothing optional": CnnBiLstmSettings(
-        channels=(4,), time_stride=1, kernel_size=1, residual_blocks=0, lstm_size=8, normalization="none", dropout=0.0
-    ),
-}
-
-
-@pytest.fixture(params=VARIANTS)
-def settings(request):
-    return VARIANTS[request.param]
+KINDS = [get_args(kind)[0] for kind in get_args(get_args(NetworkSettings)[0])]
 
 
-@pytest.fixture
-def network(settings):
-    torch.manual_seed(0)
-    return build_network(settings, 40, 30).eval()
+class Outer(Settings):
+    network: NetworkSettings = Field(default=CnnBiLstmSettings())
 
 
-def utterances(lengths):
-    draw = torch.Generator().manual_seed(1)
-    return [torch.randn(length, 40, generator=draw) for length in lengths]
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_stored_loaded_and_built(kind):
+    stored = {"network": kind().model_dump(mode="json")}
+    loaded = load_settings(Outer, stored, "f").network
+    assert loaded == kind()
+    network = build_network(loaded, 20, 5)
+    sizes = {name: weight.shape[0] for name, weight in network.named_parameters() if name in network.TOKEN_WEIGHTS}
+    assert set(sizes.values()) == {5}
+    batch = torch.randn(2, 40, 20), torch.tensor([40, 30]), torch.tensor([[1, 2], [3, 0]]), torch.tensor([2, 1])
+    assert torch.isfinite(network.loss(*batch).total)
+    assert len(network.eval().decode(*batch[:2], Alphabet.of("abcd"))) == 2
 
 
-def run(network, arrays, filler=0.0):
-    padded = torch.full((len(arrays), max(map(len, arrays)) + 3, 40), filler)
-    for row, array in zip(padded, arrays, strict=True):
-        row[: len(array)] = array
-    with torch.inference_mode():
-        return network(padded, torch.tensor([len(array) for array in arrays]))
+def test_settings_that_name_no_kind_are_of_the_first_there_was():
+    assert load_settings(Outer, {"network": {"lstm_size": 8}}, "f").network == CnnBiLstmSettings(lstm_size=8)
 
 
-@pytest.mark.parametrize("filler", [0.0, 100.0])
-def test_an_utterance_gives_the_same_alone_and_in_any_padded_batch(network, filler):
-    arrays = utterances([1, 37, 100, 64, 3])
-    together, num_steps = run(network, arrays, filler)
-    for array, row, steps in zip(arrays, together, num_steps.tolist(), strict=True):
-        alone, (alone_steps,) = run(network, [array])
-        assert steps == alone_steps
-        assert (row[:steps] - alone[0, :steps]).abs().max() < 1e-5
+def test_the_kinds_are_told_apart():
+    assert isinstance(build_network(CnnBiLstmSettings(), 20, 5), CnnBiLstm)
+    assert isinstance(build_network(CnnBiLstmSettings(), 20, 5), CtcNetwork)
+    assert isinstance(build_network(ListenAttendSpellSettings(), 20, 5), ListenAttendSpell)
 
 
-@pytest.mark.parametrize("length", [1, 2, 3, 4, 5, 8, 9, 100])
-def test_the_number_of_steps_is_that_of_the_network(network, settings, length):
-    (array,) = utterances([length])
-    with torch.inference_mode():
-        log_probs, num_steps = network(array[None], torch.tensor([length]))
-    strides = math.prod(time for time, _ in settings.strides())
-    assert num_steps.item() == log_probs.shape[1] == -(-length // strides)
-
-
-def test_probabilities_sum_to_one_in_training_and_after(network):
-    for mode in (True, False):
-        network.train(mode)
-        log_probs, _ = network(torch.randn(2, 50, 40), torch.tensor([50, 30]))
-        assert torch.allclose(log_probs.exp().sum(-1), torch.ones(log_probs.shape[:2]), atol=1e-5)
-
-
-def test_every_weight_learns(network):
-    log_probs, num_steps = network.train()(torch.randn(3, 60, 40), torch.tensor([60, 50, 41]))
-    targets = torch.randint(1, 30, (3, 3))
-    torch.nn.functional.ctc_loss(log_probs.transpose(0, 1), targets, num_steps, torch.full((3,), 3)).backward()
-    assert [name for name, weight in network.named_parameters() if weight.grad is None or not weight.grad.any()] == []
-
-
-def test_the_last_step_depends_on_the_first_frame_and_the_first_on_the_last(network):
-    features = torch.randn(1, 200, 40, requires_grad=True)
-    log_probs, _ = network(features, torch.tensor([200]))
-    (first,) = torch.autograd.grad(log_probs[0, 0, 1], features, retain_graph=True)
-    (last,) = torch.autograd.grad(log_probs[0, -1, 1], features)
-    assert first[0, -1].any()
-    assert last[0, 0].any()
-
-
-def test_a_bilstm_layer_is_torch_s_own_on_packed_sequences():
-    torch.manual_seed(0)
-    layer = BiLstm(6, 5, dropout=0.0)
-    whole = torch.nn.LSTM(6, 5, batch_first=True, bidirectional=True)
-    weights = dict(layer.forwards.named_parameters())
-    weights |= {f"{name}_reverse": weight for name, weight in layer.backwards.named_parameters()}
-    whole.load_state_dict(weights)
-    x, lengths = torch.randn(4, 9, 6), torch.tensor([3, 9, 1, 6])
-    packed = torch.nn.utils.rnn.pack_padded_sequence(layer.norm(x), lengths, batch_first=True, enforce_sorted=False)
-    expected, _ = torch.nn.utils.rnn.pad_packed_sequence(whole(packed)[0], batch_first=True)
-    valid = torch.arange(9) < lengths[:, None]
-    assert (layer(x, lengths) - expected)[valid].abs().max() < 1e-6
-
-
-@pytest.mark.parametrize("name", ["time_stride", "frequency_stride"])
-def test_a_list_of_strides_gives_every_stage_its_own(name):
-    with pytest.raises(SettingsError, match=rf"{name} \[2\]: wanted one number, or one for each of the 2 stages"):
-        load_settings(CnnBiLstmSettings, {name: [2]}, "f")
-    with pytest.raises(SettingsError, match=rf"^f: {name}"):
-        load_settings(CnnBiLstmSettings, {name: 0}, "f")
-
-
-def test_settings_of_before_strides_were_settings_mean_what_they_meant():
-    before = {"channels": [4, 8], "residual_blocks": 1, "lstm_size": 8, "lstm_layers": 1, "dropout": 0.1}
-    assert load_settings(CnnBiLstmSettings, before, "f").strides() == [(2, 2), (2, 2)]
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        ({"kind": "las"}, "f: network: found"),
+        ({"kind": "listen_attend_spell", "lstm_size": 3}, "f: network.lstm_size: unknown setting"),
+        (
+            {"kind": "listen_attend_spell", "beam_with": 3},
+            "f: network.beam_with: unknown setting; did you mean beam_wid",
+        ),
+        ({"chanels": [3]}, "f: network.chanels: unknown setting; did you mean channels?"),
+        ({"lstm_size": 0}, "f: network.lstm_size: found 0"),
+        ({"time_stride": [1, 0]}, "f: network.time_stride"),
+    ],
+)
+def test_a_wrong_setting_is_named_by_the_path_the_user_wrote(network, message):
+    with pytest.raises(SettingsError) as error:
+        load_settings(Outer, {"network": network}, "f")
+    assert message in str(error.value)
+    assert "speller_size" not in str(error.value) or network.get("kind") == "listen_attend_spell"

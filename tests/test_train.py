@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import itertools
 import json
 import random
 
@@ -17,7 +16,7 @@ from asr_model.recognizer import RecognizerSettings, load_recognizer, read_metad
 from asr_model.records import Example, to_table
 from asr_model.spec_augment import SpecAugmentSettings
 from asr_model.text import Alphabet
-from asr_model.train import TrainSettings, _steps_needed, train
+from asr_model.train import TrainSettings, train
 
 FEATURES = LogMel(sample_rate=8000, n_fft=256, win_length=200, hop_length=80, n_mels=20, f_max=4000.0)
 NETWORK = CnnBiLstmSettings(channels=(8, 8), residual_blocks=0, lstm_size=24, lstm_layers=1, dropout=0.0)
@@ -164,17 +163,3 @@ def test_the_recognizer_kept_is_the_one_of_the_lowest_dev_wer(tmp_path):
     assert made["dev_wer"] == figures["dev_wer"] == min(rates)
     assert made["epoch"] == 1 + rates.index(min(rates))
     assert made["by"] == "test"
-
-
-@pytest.mark.parametrize("text", ["a", "aa", "ab", "aab", "abab", "ccc"])
-def test_a_text_needs_the_steps_of_its_shortest_path(text):
-    tokens = torch.tensor([[*RECOGNIZER.alphabet.encode(text), 0, 0]])
-    shortest = next(
-        length
-        for length in range(1, 9)
-        if any(
-            [token for token, _ in itertools.groupby(path) if token] == RECOGNIZER.alphabet.encode(text)
-            for path in itertools.product(range(4), repeat=length)
-        )
-    )
-    assert _steps_needed(tokens, torch.tensor([len(text)])).tolist() == [shortest]
