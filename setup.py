@@ -40,9 +40,11 @@ setup(
         "torchaudio==2.11.0",
     ],
     extras_require={
+        "av": ["av>=14"],  # M4A, AMR, WebM
         "gcp": ["apache-beam[gcp]>=2.77,<2.78"],
         "dev": [
             "apache-beam[gcp]>=2.77,<2.78",
+            "av>=14",
             "mypy>=1.15",
             "pandas-stubs",
             "pytest>=8",

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
 import numpy as np
-import soundfile
 import soxr
 from numpy.typing import NDArray
 from pydantic import Field
 
 from asr_model.config import Settings
+from asr_model.containers import open_container
+from asr_model.sound_files import open_sound
+from asr_model.streams import AudioError, DecodingError, Stream, UnknownFormatError
 
 __all__ = ["Audio", "AudioError", "AudioSettings", "decode", "resample", "select_channels"]
 
+FIRST_BYTES = 64 << 20
+"""Buffer that a header's claim of length may ask for; what is longer makes it grow as samples really come."""
 BLOCK_FRAMES = 1 << 16
-"""Samples per channel and read: one loop over blocks, because a header's claim of length is not trusted."""
+"""Samples per channel in the first buffer where a header makes no claim."""
+LOUDEST = 1e6
+"""Samples beyond this many times full scale are no sound, and would overflow in the features."""
+SEGMENT_SLACK_SECONDS = 0.1
+"""A segment may end this much after its recording: times in manifests are rounded."""
 
 
 class AudioSettings(Settings):
@@ -26,28 +36,22 @@ class AudioSettings(Settings):
     """Where a row names no channel: ``each`` is a row of its own, or all are averaged into one (``mix``)."""
     min_seconds: float = Field(default=0.1, ge=0)
     max_seconds: float = Field(default=7200.0, gt=0)
+    """Of a recording, or of the segment of it that is wanted."""
     max_channels: int = Field(default=8, ge=1)
-
-
-class AudioError(Exception):
-    """A recording that cannot be used: a short stable ``reason`` code and a sentence."""
-
-    def __init__(self, reason: str, message: str):
-        super().__init__(reason, message)
-        self.reason = reason
-        self.message = message
-
-    def __str__(self) -> str:
-        return f"{self.reason}: {self.message}"
+    min_sample_rate: int = Field(default=4000, ge=1)
+    max_sample_rate: int = Field(default=192_000, ge=1)
+    truncated: Literal["fail", "keep"] = "fail"
+    """A recording that breaks off before the end its header tells of: a failure, or what is there is taken."""
 
 
 @dataclass(frozen=True)
 class Audio:
-    """Decoded audio: ``samples`` (channels, N) float32 in [-1, 1] at ``sample_rate`` Hz, and the source's codec."""
+    """Decoded audio: ``samples`` (channels, N) float32 in [-1, 1] at ``sample_rate`` Hz; the file's codec and size."""
 
     samples: NDArray[np.float32]
     sample_rate: int
     codec: str
+    num_bytes: int = 0
 
     @property
     def num_channels(self) -> int:
@@ -60,38 +64,40 @@ class Audio:
         return float(self.samples.shape[1] / self.sample_rate)
 
 
-def decode(file: BinaryIO, settings: AudioSettings) -> Audio:
-    """Decode everything libsndfile reads, by content, counting what really comes.
+def decode(
+    file: BinaryIO, settings: AudioSettings, offset_seconds: float | None = None, duration_seconds: float | None = None
+) -> Audio:
+    """Decode a recording by its content, or the segment of it that begins at ``offset_seconds``.
+
+    libsndfile's formats, and with PyAV installed M4A, AMR, WebM and G.722 in WAV. What really comes is counted; a
+    segment is gone to, not decoded up to. Without ``duration_seconds`` it ends where the recording ends.
 
     Raises:
-        AudioError: ``empty`` (no bytes), ``unreadable`` (no format libsndfile knows, or broken inside),
-            ``too-many-channels``, ``too-short``, ``too-long``, ``non-finite`` (NaN or infinite samples).
+        AudioError: ``empty`` (no bytes), ``unknown-format``, ``unreadable`` (a known format, broken or unsupported
+            inside), ``truncated`` (ends before its header says), ``too-many-channels``, ``bad-sample-rate``,
+            ``too-short``, ``too-long``, ``non-finite`` (NaN, infinite or absurdly large samples), ``out-of-range``
+            (a segment that lies outside).
     """
-    if not file.read(1):
+    num_bytes = file.seek(0, 2)
+    if not num_bytes:
         raise AudioError("empty", "the file holds no bytes")
-    file.seek(0)
-    try:
-        with soundfile.SoundFile(_Nameless(file)) as sound:
-            sample_rate, codec = sound.samplerate, f"{sound.format}/{sound.subtype}"
-            if sound.channels > settings.max_channels:
-                raise AudioError("too-many-channels", f"{sound.channels} channels, at most {settings.max_channels}")
-            samples = _read_blocks(sound, settings.max_seconds)
-    except soundfile.LibsndfileError as error:
-        raise AudioError("unreadable", f"libsndfile cannot decode it: {error.error_string}") from error
-    audio = Audio(samples, sample_rate, codec)
-    if audio.duration < settings.min_seconds:
+    with _open(file) as stream:
+        _check_header(stream, settings)
+        samples = _read(stream, settings, offset_seconds, duration_seconds)
+        audio = Audio(samples, stream.sample_rate, stream.codec, num_bytes)
+    if audio.duration < settings.min_seconds or not samples.size:
         raise AudioError("too-short", f"{audio.duration:.3f} s of audio, at least {settings.min_seconds} s wanted")
-    if not np.isfinite(samples).all():
-        raise AudioError("non-finite", "some samples are NaN or infinite")
+    if not (samples.min() > -LOUDEST and samples.max() < LOUDEST):  # NaN compares as false
+        raise AudioError("non-finite", f"some samples are NaN, infinite or beyond {LOUDEST:g} times full scale")
     return audio
 
 
 def select_channels(
     audio: Audio, channel: int | Literal["all", "mix"] | None, mode: Literal["each", "mix"]
 ) -> list[tuple[int, NDArray[np.float32]]]:
-    """Return (channel number, samples (N,)) pairs: the channel asked for, all, or their mix, which is channel 0.
+    """Return (channel number, samples (N,)) pairs: what ``channel`` asks for; None: as ``mode`` says.
 
-    None is as ``mode`` says.
+    ``all`` is every channel, ``mix`` their mean, which counts as channel 0.
 
     Raises:
         AudioError: ``no-such-channel``: the recording has fewer channels.
@@ -99,12 +105,10 @@ def select_channels(
     if isinstance(channel, int):
         if not 0 <= channel < audio.num_channels:
             raise AudioError("no-such-channel", f"channel {channel} asked for, the recording has {audio.num_channels}")
-        numbers = [channel]
-    elif (channel or mode) == "mix":
+        return [(channel, audio.samples[channel])]
+    if (channel or mode) == "mix":
         return [(0, audio.samples.mean(axis=0, dtype=np.float32))]
-    else:
-        numbers = list(range(audio.num_channels))
-    return [(number, audio.samples[number]) for number in numbers]
+    return list(enumerate(audio.samples))
 
 
 def resample(samples: NDArray[np.float32], source_hz: float, target_hz: float) -> NDArray[np.float32]:
@@ -114,24 +118,99 @@ def resample(samples: NDArray[np.float32], source_hz: float, target_hz: float) -
     return soxr.resample(samples, source_hz, target_hz, quality="HQ")  # type: ignore[no-any-return]
 
 
-class _Nameless:
-    """A file without its name, because soundfile takes what is called ``.raw`` for samples without a header."""
+@contextmanager
+def _open(file: BinaryIO) -> Iterator[Stream]:
+    """Open a recording with the first decoder that takes it."""
+    with ExitStack() as stack:
+        file.seek(0)
+        try:
+            stream: Stream = stack.enter_context(open_sound(file))
+        except DecodingError as error:
+            unknown, message = isinstance(error, UnknownFormatError), str(error)
+            file.seek(0)
+            try:
+                stream = stack.enter_context(open_container(file))
+            except ModuleNotFoundError:
+                advice = "M4A, AMR, WebM and G.722 are read with beamscribe[av] installed"
+                reason = "unknown-format" if unknown else "unreadable"
+                raise AudioError(reason, f"libsndfile: {message} ({advice})") from error
+            except DecodingError as second:
+                unknown = unknown and isinstance(second, UnknownFormatError)
+                reason = "unknown-format" if unknown else "unreadable"
+                raise AudioError(reason, f"libsndfile: {message} {second}") from second
+        yield stream
 
-    def __init__(self, file: BinaryIO):
-        self.read, self.seek, self.tell = file.read, file.seek, file.tell
+
+def _check_header(stream: Stream, settings: AudioSettings) -> None:
+    if stream.num_channels > settings.max_channels:
+        message = f"{stream.num_channels} channels, at most {settings.max_channels} (audio.max_channels)"
+        raise AudioError("too-many-channels", message)
+    if not settings.min_sample_rate <= stream.sample_rate <= settings.max_sample_rate:
+        wanted = f"{settings.min_sample_rate} to {settings.max_sample_rate} Hz wanted"
+        raise AudioError("bad-sample-rate", f"{stream.sample_rate} Hz, {wanted} (audio.min_, max_sample_rate)")
 
 
-def _read_blocks(sound: soundfile.SoundFile, max_seconds: float) -> NDArray[np.float32]:
-    blocks: list[NDArray[np.float32]] = []
-    num_samples = 0
-    while True:
-        block = sound.read(BLOCK_FRAMES, dtype="float32", always_2d=True)
-        if not len(block):
-            break
-        blocks.append(np.ascontiguousarray(block.T))
-        num_samples += len(block)
-        if num_samples > max_seconds * sound.samplerate:
-            raise AudioError("too-long", f"more than the {max_seconds:g} s that audio.max_seconds allows")
-    if not blocks:
-        raise AudioError("too-short", "no samples in the file")
-    return np.concatenate(blocks, axis=1)
+def _read(
+    stream: Stream, settings: AudioSettings, offset_seconds: float | None, duration_seconds: float | None
+) -> NDArray[np.float32]:
+    """Return the samples (channels, N) of a recording or a segment."""
+    rate = stream.sample_rate
+    end = None if stream.is_cut else stream.num_frames
+    start = round((offset_seconds or 0.0) * rate)
+    wanted = None if duration_seconds is None or offset_seconds is None else round(duration_seconds * rate)
+    if start < 0 or (end is not None and start > 0 and start >= end):
+        raise _out_of_range(start, wanted, end, rate)
+    if end is not None and wanted is not None and start + wanted > end + SEGMENT_SLACK_SECONDS * rate:
+        raise _out_of_range(start, wanted, end, rate)
+    rest = None if end is None else end - start
+    expected = wanted if rest is None else min(rest, rest if wanted is None else wanted)
+    limit = int(settings.max_seconds * rate)
+    if expected is not None and expected > limit:
+        raise _too_long(f"{expected / rate:.1f} s", settings)
+    most = limit + 1 if wanted is None else wanted
+    samples, stop = _read_samples(stream, start, most, expected)
+    count = len(samples)
+    if count > limit:
+        raise _too_long("goes on", settings)
+    is_short = expected is not None and count < expected - stream.slack_seconds * rate
+    if wanted is not None and is_short and end is None and not stream.is_cut and stop is None:
+        raise _out_of_range(start, wanted, start + count, rate)
+    breaks_off = is_short or (stop is not None and (expected is None or count < expected))
+    if (breaks_off or (stream.is_cut and wanted is None)) and (settings.truncated == "fail" or not count):
+        told = "" if end is None or expected is None else f" of {expected / rate:.2f} s"
+        raise AudioError("truncated", f"breaks off after {count / rate:.2f} s{told}{f' ({stop})' if stop else ''}")
+    return np.ascontiguousarray(samples.T)
+
+
+def _out_of_range(start: int, wanted: int | None, end: int | None, rate: int) -> AudioError:
+    until = "" if wanted is None else f" to {(start + wanted) / rate:.3f} s"
+    whole = "a recording" if end is None else f"a recording of {end / rate:.3f} s"
+    return AudioError("out-of-range", f"segment from {start / rate:.3f} s{until} of {whole}")
+
+
+def _too_long(length: str, settings: AudioSettings) -> AudioError:
+    return AudioError("too-long", f"{length}, beyond the {settings.max_seconds:g} s that audio.max_seconds allows")
+
+
+def _read_samples(
+    stream: Stream, start: int, most: int, expected: int | None
+) -> tuple[NDArray[np.float32], DecodingError | None]:
+    """Read up to ``most`` samples from ``start`` on: (N, channels), and what stopped the decoder, if not the end."""
+    first = min(BLOCK_FRAMES if expected is None else expected + 1, FIRST_BYTES // (4 * stream.num_channels), most)
+    buffer = np.empty((first, stream.num_channels), np.float32)
+    count = 0
+    try:
+        if start:
+            stream.seek(start)
+        while count < most:
+            if count == len(buffer):
+                larger = np.empty((min(2 * count, most), stream.num_channels), np.float32)
+                larger[:count] = buffer
+                buffer = larger
+            added = stream.read(buffer[count:])
+            if not added:
+                break
+            count += added
+    except DecodingError as error:
+        return buffer[:count], error
+    return buffer[:count], None

@@ -67,7 +67,7 @@ def make_examples(file: BinaryIO, utterance: Utterance, settings: FeaturizeSetti
     """
     if not normalize_text(utterance.text or ""):
         raise AudioError("empty-text", f"text is {utterance.text!r}: nothing to train on")
-    audio = decode(file, settings.audio)
+    audio = decode(file, settings.audio, utterance.offset, utterance.duration)
     chosen = select_channels(audio, utterance.channel, settings.audio.channels)
     if len(chosen) > 1 and utterance.channel != "all":
         message = f"{len(chosen)} channels for one text: name a channel, or set audio.channels to mix"

@@ -54,7 +54,7 @@ def find_speech(file: BinaryIO, utterance: Utterance, settings: TranscribeSettin
     Raises:
         AudioError: the audio cannot be used.
     """
-    audio = decode(file, settings.audio)
+    audio = decode(file, settings.audio, utterance.offset, utterance.duration)
     found = []
     for channel, native in select_channels(audio, utterance.channel, settings.audio.channels):
         samples = resample(native, audio.sample_rate, sample_rate)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -30,6 +31,7 @@ __all__ = [
     "exists",
     "is_url",
     "join",
+    "kind_of",
     "list_files",
     "open_file",
     "read_json",
@@ -78,6 +80,18 @@ def open_file(path: str) -> BinaryIO:
         return open(path, "rb")
     file: BinaryIO = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
     return file
+
+
+def kind_of(path: str) -> str:
+    """Return what a local path is that is no file (``a pipe``), an empty string for files and URLs.
+
+    Raises:
+        FileNotFoundError, PermissionError, OSError: as the filesystem says.
+    """
+    mode = 0 if is_url(path) else Path(path).stat().st_mode
+    kinds = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
+    devices = ((stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"))
+    return next((kind for holds, kind in kinds + devices if holds(mode)), "")
 
 
 def exists(path: str) -> bool:

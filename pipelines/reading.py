@@ -17,11 +17,16 @@ T = TypeVar("T")
 def read_audio(utterance: Utterance, use: Callable[[BinaryIO], list[T]]) -> list[T] | Failure:
     """Return what ``use`` makes of the utterance's open file, or the failure that kept it from being used.
 
+    What is no file is not opened: a pipe would be waited for.
+
     Reasons, beside those of `AudioError`: ``missing``, ``not-a-file``, ``no-permission``.
     """
     try:
-        with io.open_file(utterance.path) as file:
-            return use(file)
+        if kind := io.kind_of(utterance.path):
+            reason, message = "not-a-file", f"{kind}: {utterance.path}"
+        else:
+            with io.open_file(utterance.path) as file:
+                return use(file)
     except AudioError as error:
         reason, message = error.reason, error.message
     except FileNotFoundError:

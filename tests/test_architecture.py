@@ -27,7 +27,8 @@ SETTINGS = {
 }
 FORBIDDEN_NAMES = {"utils", "util", "base", "common", "manager", "helpers", "misc"}
 ORDER = [
-    {"config"},
+    {"config", "streams"},
+    {"containers", "sound_files"},
     {"audio", "text", "layers", "records", "segmentation"},
     {"augment", "features", "decoding", "scoring", "spec_augment"},
     {"network"},

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from asr_model.audio import AudioError
@@ -21,12 +23,28 @@ def test_what_cannot_be_opened_is_a_failure_under_its_name_in_the_manifest(tmp_p
     assert str(tmp_path) in failure.message
 
 
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(("make", "kind"), [(os.mkfifo, "a pipe"), (None, "a device"), (os.mkdir, "a folder")])
+def test_what_is_no_file_is_not_waited_for(tmp_path, make, kind):
+    path = tmp_path / "a.wav"
+    if make:
+        make(path)
+    else:
+        path.symlink_to("/dev/zero")
+    failure = read_audio(Utterance("a.wav", str(path)), lambda file: [file.read(1)])
+    assert isinstance(failure, Failure)
+    assert (failure.reason, failure.message) == ("not-a-file", f"{kind}: {path}")
+
+
 def test_a_file_that_must_not_be_read_is_a_failure(tmp_path, monkeypatch):
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"audio")
+
     def refuse(path):
         raise PermissionError(path)  # a superuser, as in a container, may read everything
 
     monkeypatch.setattr("pipelines.io.open_file", refuse)
-    failure = read_audio(Utterance("a.wav", "a.wav"), lambda file: [])
+    failure = read_audio(Utterance("a.wav", str(path)), lambda file: [])
     assert isinstance(failure, Failure)
     assert failure.reason == "no-permission"
 
