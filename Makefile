@@ -20,7 +20,9 @@ demo: $(INSTALLED)
 		--output build/demo/report --overwrite
 	$(BIN)/python examples/show_report.py build/demo/report
 
+# The report's tests use a browser: Debian's is installed where that may be done, else they are skipped and say so.
 test: $(INSTALLED)
+	command -v chromium || { apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium; } >/dev/null || true
 	$(BIN)/python examples/recordings.py
 	$(BIN)/python -m pytest
 

@@ -145,7 +145,10 @@ def finish(results: list[Score | Failure], job: EvaluateJob) -> dict[str, Any]:
     io.write_file(io.join(job.output, "per_file.csv"), _csv(scores).encode())
     io.write_json(io.join(job.output, "summary.json"), summary)
     io.write_file(io.join(job.output, "summary.md"), summary_markdown(summary).encode())
-    io.write_file(io.join(job.output, "index.html"), render_report(summary, scores, failures, job).encode())
+    io.write_file(
+        io.join(job.output, "index.html"),
+        render_report(summary, ((row, None) for row in scores), failures, job).encode(),
+    )
     io.write_json(io.join(job.output, io.SUCCESS_FILE), {"verb": "evaluate", **summary})
     return summary
 

@@ -1,0 +1,111 @@
+"""What stands out in an evaluation, in sentences: the first things that somebody would look for in the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from pipelines.pictures import percent
+
+__all__ = ["find"]
+
+KINDS = {
+    "substitutions": "Most errors are substitutions ({}): words were heard, but taken for others.",
+    "deletions": "Most errors are deletions ({}): words were said that the recognizer left out.",
+    "insertions": "Most errors are insertions ({}): the recognizer wrote words that nobody said.",
+}
+MIN_SHARE = 0.02
+"""Part of all words that a group must have to be named."""
+
+
+def find(summary: Mapping[str, Any], worst_errors: Sequence[int] = ()) -> list[Markup]:
+    """Return the sentences; ``worst_errors`` are the errors of the worst rows, most first."""
+    sentences = [
+        _groups(summary),
+        _kind(summary),
+        _concentration(summary, worst_errors),
+        _lost(summary),
+        _formatting(summary),
+        _confusion(summary),
+    ]
+    return [sentence for sentence in sentences if sentence]
+
+
+def _errors(row: Mapping[str, Any]) -> int:
+    return int(row["substitutions"] + row["deletions"] + row["insertions"])
+
+
+def _kind(summary: Mapping[str, Any]) -> Markup | None:
+    total = _errors(summary)
+    kind = max(KINDS, key=lambda name: summary[name])
+    if not total or summary[kind] <= total / 2:
+        return None
+    return Markup(KINDS[kind]).format(_bold(percent(summary[kind] / total, 0)))
+
+
+def _groups(summary: Mapping[str, Any]) -> Markup | None:
+    """Name the group with the most errors beyond what the total rate would give it, if its interval is above that."""
+    rate, candidates = summary["wer"], []
+    for column, rows in (summary.get("groups") or {}).items():
+        for row in rows:
+            low = (row.get("wer_interval") or [row["wer"]])[0]
+            large = row["num_words"] >= MIN_SHARE * summary["num_words"] and len(rows) > 1
+            if rate and low is not None and low > rate and large:
+                candidates.append((_errors(row) - rate * row["num_words"], column, row))
+    if not candidates:
+        return None
+    _, column, row = max(candidates, key=lambda candidate: (candidate[0], candidate[1]))
+    share = _errors(row) / _errors(summary)
+    return Markup('Worst by {}: <a href="#where"><bdi>{}</bdi></a> with {}, and {} of all errors.').format(
+        column, row["name"], _bold(percent(row["wer"])), percent(share, 0)
+    )
+
+
+def _concentration(summary: Mapping[str, Any], worst_errors: Sequence[int]) -> Markup | None:
+    """Say in how few rows half of the errors are, where that is a minority worth looking at."""
+    half, sum_so_far = _errors(summary) / 2, 0
+    for number, errors in enumerate(worst_errors, start=1):
+        sum_so_far += errors
+        if sum_so_far >= half > 0:
+            if number > 0.3 * summary["num_rows"]:
+                return None
+            part = percent(number / summary["num_rows"], 0 if number > 0.02 * summary["num_rows"] else 1)
+            return Markup('Half of all errors are in <a href="#table">{:,} of {:,}</a> rows ({}).').format(
+                number, summary["num_rows"], part
+            )
+    return None
+
+
+def _lost(summary: Mapping[str, Any]) -> Markup | None:
+    number = (summary.get("failures_by_reason") or {}).get("no-transcript", 0)
+    if not number:
+        return None
+    return Markup('{} without a transcript: all their words count as deleted (<a href="#failures">list</a>).').format(
+        _bold(f"{number:,} reference{'' if number == 1 else 's'}")
+    )
+
+
+def _formatting(summary: Mapping[str, Any]) -> Markup | None:
+    raw, rate = summary.get("raw_wer"), summary["wer"]
+    if raw is None or rate is None or raw - rate < 0.005:
+        return None
+    return Markup('{} points of the unnormalized {} are <a href="#how">formatting</a>, not hearing.').format(
+        _bold(f"{100 * (raw - rate):.1f}"), percent(raw)
+    )
+
+
+def _confusion(summary: Mapping[str, Any]) -> Markup | None:
+    rows = summary.get("confusions") or []
+    if not rows or rows[0][-1] < 2:
+        return None
+    said, recognized, number = rows[0]
+    return Markup(
+        'The most frequent <a href="#why">confusion</a>: said <b><bdi>{}</bdi></b>, recognized <b><bdi>{}</bdi></b>, '
+        "{:,} times."
+    ).format(said, recognized, number)
+
+
+def _bold(text: str) -> Markup:
+    return Markup("<b>{}</b>").format(text)
