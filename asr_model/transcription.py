@@ -13,7 +13,7 @@ from asr_model.audio import Audio, AudioSettings, decode, resample, select_chann
 from asr_model.config import Settings
 from asr_model.decoding import Hypothesis
 from asr_model.recognizer import Recognizer
-from asr_model.records import Segment, Transcript, Utterance
+from asr_model.records import Segment, Transcript, Utterance, Word
 from asr_model.segmentation import SegmentationSettings, speech_segments
 
 __all__ = ["Speech", "TranscribeSettings", "find_speech", "transcribe"]
@@ -66,10 +66,11 @@ def find_speech(file: BinaryIO, utterance: Utterance, settings: TranscribeSettin
 def transcribe(speeches: list[Speech], recognizer: Recognizer, batch_frames: int) -> list[Transcript]:
     """Return a transcript for each of ``speeches``, recognized together."""
     hypotheses = iter(recognizer.recognize([piece for s in speeches for piece in s.pieces], batch_frames))
-    return [_transcript(speech, [next(hypotheses) for _ in speech.spans]) for speech in speeches]
+    step = recognizer.step_seconds
+    return [_transcript(speech, [next(hypotheses) for _ in speech.spans], step) for speech in speeches]
 
 
-def _transcript(speech: Speech, hypotheses: list[Hypothesis]) -> Transcript:
+def _transcript(speech: Speech, hypotheses: list[Hypothesis], step_seconds: float) -> Transcript:
     utterance, source = speech.utterance, speech.source
     segments = [
         Segment(
@@ -92,8 +93,26 @@ def _transcript(speech: Speech, hypotheses: list[Hypothesis]) -> Transcript:
         codec=source.codec,
         num_channels=source.num_channels,
         segments=segments,
+        words=[
+            word
+            for (start, end), hypothesis in zip(speech.spans, hypotheses, strict=True)
+            for word in _words(hypothesis, start / speech.sample_rate, end / speech.sample_rate, step_seconds)
+        ],
         text=utterance.text,
         speaker=utterance.speaker,
         extra=utterance.extra,
         offset=utterance.offset,
     )
+
+
+def _words(hypothesis: Hypothesis, start: float, end: float, step_seconds: float) -> list[Word]:
+    """Return the words of a segment that lasts from ``start`` to ``end`` seconds, inside of which they stay."""
+    return [
+        Word(
+            text=word.text,
+            start=round(max(start, start + (word.start - 0.5) * step_seconds), 3),
+            end=round(min(end, start + (word.end - 0.5) * step_seconds), 3),
+            confidence=round(word.confidence, 3),
+        )
+        for word in hypothesis.words
+    ]

@@ -30,7 +30,7 @@ ORDER = [
     {"config", "streams"},
     {"containers", "sound_files"},
     {"audio", "text", "layers", "records", "segmentation"},
-    {"augment", "features", "decoding", "scoring", "spec_augment"},
+    {"alignment", "augment", "features", "decoding", "scoring", "spec_augment"},
     {"network"},
     {"cnn_bilstm", "listen_attend_spell"},
     {"networks"},

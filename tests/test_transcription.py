@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
 import pytest
 import soundfile
 
+from asr_model.alignment import SpokenWord
+from asr_model.decoding import Hypothesis
 from asr_model.recognizer import load_recognizer
 from asr_model.records import Utterance
-from asr_model.transcription import TranscribeSettings, find_speech, transcribe
+from asr_model.transcription import TranscribeSettings, _transcript, find_speech, transcribe
 
 SETTINGS = TranscribeSettings()
 
@@ -78,3 +81,22 @@ def call():
     file = BytesIO()
     soundfile.write(file, samples, 8000, format="WAV", subtype="PCM_16")
     return BytesIO(file.getvalue())
+
+
+def test_words_are_the_text_in_order_lie_in_their_segments_and_carry_confidences(recognizer):
+    transcripts = [t for seed in range(4) for t in transcribe(speech(f"{seed}.wav", seed, 6), recognizer, 12000)]
+    assert sum(len(transcript.words) for transcript in transcripts) > 4
+    for transcript in transcripts:
+        assert " ".join(word.text for word in transcript.words) == transcript.pred_text
+        assert all(0 <= word.confidence <= 1 for word in transcript.words)
+        words = iter(transcript.words)
+        for segment in transcript.segments:
+            inside = [next(words) for _ in segment.text.split()]
+            edges = [segment.start, *(edge for word in inside for edge in (word.start, word.end)), segment.end]
+            assert edges == sorted(edges)
+
+
+def test_words_of_a_later_segment_count_their_time_from_the_start_of_the_recording():
+    heard = replace(speech("x.wav", 0, 3)[0], spans=[(0, 8000), (16000, 24000)])
+    transcript = _transcript(heard, [Hypothesis("a", 0.5, (SpokenWord("a", 3, 5, 0.5),))] * 2, 0.04)
+    assert [(word.start, word.end) for word in transcript.words] == [(0.1, 0.18), (2.1, 2.18)]
