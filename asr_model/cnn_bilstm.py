@@ -6,6 +6,7 @@ Lengths are integers beside the tensor; whatever lies beyond them never reaches 
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, model_validator
@@ -66,6 +67,7 @@ class CnnBiLstm(CtcNetwork):
 
     def __init__(self, settings: CnnBiLstmSettings, num_features: int, vocabulary_size: int):
         super().__init__()
+        self.frames_per_step = math.prod(time_stride for time_stride, _ in settings.strides())
         self.stages = nn.ModuleList()
         channels, bands, kernel = 1, num_features, settings.kernel_size
         for width, stride in zip(settings.channels, settings.strides(), strict=True):

@@ -32,6 +32,9 @@ class Network(nn.Module):
     TOKEN_WEIGHTS: ClassVar[tuple[str, ...]] = ("output.weight", "output.bias")
     """Names of the weights with a row for every token of the alphabet; another alphabet gets others of them."""
 
+    frames_per_step: int = 1
+    """Feature frames that become one output step, by which the times of words are told."""
+
     def loss(self, features: Tensor, num_frames: Tensor, tokens: Tensor, num_tokens: Tensor) -> Loss:
         """Return the loss of features (B, T, F) with lengths (B,) and tokens (B, U) with lengths (B,)."""
         raise NotImplementedError

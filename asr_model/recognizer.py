@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -58,8 +57,7 @@ class Recognizer:
     @property
     def step_seconds(self) -> float:
         """Seconds between two output steps of the network; the middle of step 0 is the segment's start."""
-        frames = math.prod(time_stride for time_stride, _ in self.settings.network.strides())
-        return frames / self.settings.features.frames_per_second
+        return self.network.frames_per_step / self.settings.features.frames_per_second
 
     def recognize(self, segments: Sequence[NDArray[np.float32]], batch_frames: int = 12000) -> list[Hypothesis]:
         """Return the hypothesis of each segment: samples (N,) float32 at ``settings.features.sample_rate``.

@@ -142,3 +142,11 @@ def test_settings_of_another_version_are_named_by_their_path(data):
     foreign = save(weights, {"beamscribe": json.dumps({"settings": changed, "provenance": {}})})
     with pytest.raises(SettingsError, match=r"^my-file: network\.heads: unknown setting"):
         load_recognizer(foreign, "my-file")
+
+
+def test_the_steps_of_the_network_are_as_long_as_its_strides_say(data):
+    recognizer = load_recognizer(data, "file")
+    features = torch.zeros(1, 1000, recognizer.settings.features.num_features)
+    with torch.inference_mode():
+        _, num_steps = recognizer.network(features, torch.tensor([1000]))
+    assert recognizer.step_seconds * num_steps[0] == 1000 / recognizer.settings.features.frames_per_second
