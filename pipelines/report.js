@@ -1,6 +1,6 @@
 "use strict";
 // A file: n name, c channel, s status, w [hits, substitutions, deletions, insertions], k character error rate,
-// d seconds, p confidence, g group, a link to the audio, x alignment (a text of equal words, or a pair of what was said
+// d seconds, p confidence, g speaker, o seconds at which a segment begins, a link to the audio, x alignment (a text of equal words, or a pair of what was said
 // and what was recognized), t [start, end, ...] of the recognized words, q [start, end, number of the first word].
 const files = JSON.parse(document.getElementById("data").textContent);
 const PAGE = 50;
@@ -38,7 +38,7 @@ const KINDS = {
   deaf: ["Nothing recognized", file => file.s !== "missing" && file.heard === 0 && file.words > 0],
 };
 const COLUMNS = [
-  ["File", file => file.n + "\u0000" + (file.c ?? ""), null, ""],
+  ["File", file => `${file.n}\u0000${file.c ?? ""}\u0000${String(Math.round(100 * (file.o ?? 0))).padStart(12, "0")}`, null, ""],
   ["WER", file => file.wer, file => rate(file.wer), "n"],
   ["Errors", file => file.errors, file => count(file.errors), "n"],
   ["Sub", file => file.w[1], file => count(file.w[1]), "n short wide-only", "Substituted words"],
@@ -83,6 +83,7 @@ function show() {
 function row(file) {
   const button = make("button", { type: "button", className: "open", "aria-expanded": "false" }, make("bdi", { className: "path" }, file.n));
   if (file.c !== null) button.append(" ", make("span", { className: "tag" }, "channel " + file.c));
+  if (file.o !== undefined) button.append(" ", make("span", { className: "tag" }, "from " + clock(file.o)));
   if (file.s === "missing") button.append(" ", make("span", { className: "tag bad" }, "no transcript"));
   if (file.g) button.append(" ", make("bdi", { className: "tag" }, file.g));
   const node = make("tr", { id: "file-" + file.number }, make("td", {}, button));

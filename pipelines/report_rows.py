@@ -31,9 +31,10 @@ def worst(rows: Iterable[Row], number: int = MAX_FILES) -> list[Row]:
     return heapq.nsmallest(number, rows, key=lambda row: badness(row[0]))
 
 
-def badness(score: Score) -> tuple[int, str, int]:
-    """Return what rows are ranked by: errors, then name and channel, so that no two rows are equal."""
-    return -score.words.num_errors, score.audio_filepath, -1 if score.channel is None else score.channel
+def badness(score: Score) -> tuple[int, str, int, float]:
+    """Return what rows are ranked by: errors, then name, channel and offset, so that no two rows are equal."""
+    channel = -1 if score.channel is None else score.channel
+    return -score.words.num_errors, score.audio_filepath, channel, -1.0 if score.offset is None else score.offset
 
 
 def file_row(score: Score, transcript: Transcript | None, audio: str | None) -> dict[str, Any]:
@@ -52,6 +53,8 @@ def file_row(score: Score, transcript: Transcript | None, audio: str | None) -> 
     }
     if score.speaker:
         row["g"] = score.speaker
+    if score.offset is not None:
+        row["o"] = score.offset
     if audio:
         row["a"] = audio
     if len(shown) < len(aligned):
@@ -91,7 +94,10 @@ def relative_audio(score: Score, reference: str, output: str) -> str | None:
     path = Path(reference.rpartition("/")[0] or ".", score.audio_filepath)
     if "://" in output or "://" in str(path) or not path.is_file():
         return None
-    return quote(Path(os.path.relpath(path, output)).as_posix())
+    link = quote(Path(os.path.relpath(path, output)).as_posix())
+    if score.offset is None:
+        return link
+    return f"{link}#t={score.offset:g}" + (f",{score.offset + score.duration:g}" if score.duration else "")
 
 
 def _pieces(aligned: Sequence[AlignedWord]) -> list[Any]:
@@ -116,7 +122,7 @@ def _pieces(aligned: Sequence[AlignedWord]) -> list[Any]:
 def _times(heard: Sequence[str], transcript: Transcript) -> dict[str, Any]:
     """Return ``t``, start and end of every recognized word, where known, and ``q``, the segments."""
     segments = sorted(transcript.segments, key=lambda segment: segment.start)
-    words = [(word.text, word.start, word.end) for word in getattr(transcript, "words", ())]
+    words = [(word.text, word.start, word.end) for word in transcript.words]
     row: dict[str, Any] = {}
     if words:
         known = spoken_times(heard, words)

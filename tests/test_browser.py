@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Error, expect, sync_playwright
 from test_report import EVIL, scored
 
-from asr_model.records import Failure, Segment, Transcript
+from asr_model.records import Failure, Segment, Transcript, Word
 from asr_model.scoring import EvaluateSettings
 from pipelines.evaluate import job_of, summarize
 from pipelines.report import render_report
@@ -27,9 +27,10 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: `make tes
 def report(tmp_path_factory):
     """Return the page of an evaluation that has a bit of everything: its address."""
     folder = tmp_path_factory.mktemp("evaluation")
-    with wave.open(str(folder / "call.wav"), "wb") as file:
-        file.setparams((1, 1, 8000, 0, "NONE", ""))
-        file.writeframes(bytes([128]) * 8000 * 6)
+    for name in ("call.wav", "hebrew.wav"):
+        with wave.open(str(folder / name), "wb") as file:
+            file.setparams((1, 1, 8000, 0, "NONE", ""))
+            file.writeframes(bytes([128]) * 8000 * 6)
     texts = {
         "call.wav": ("please call the sales office now", "please call a sales office now again"),
         f"{EVIL}.wav": (f"{EVIL} one two", "one three"),
@@ -40,10 +41,13 @@ def report(tmp_path_factory):
     texts |= {f"right-{number:02d}.wav": ("one two", "one two") for number in range(NUM_RIGHT)}
     spoken = [Segment(0.5, 2.0, "please call a", 0.9), Segment(3.0, 5.5, "sales office now again", 0.9)]
     said = Transcript("call.wav", 0, texts["call.wav"][1], 0.9, 6.0, 8000, "WAV/PCM_U8", 1, spoken)
+    timed = [Word(word, number, number + 0.9, 0.9) for number, word in enumerate(HEBREW[1].split())]
+    spoken_words = Transcript("hebrew.wav", 0, HEBREW[1], 0.9, 6.0, 8000, "WAV/PCM_U8", 1, [], timed)
+    said = {"call.wav": said, "hebrew.wav": spoken_words}
     scores = [scored(name, *pair) for name, pair in texts.items()]
     failures = [Failure("gone.wav", None, "no-transcript", EVIL)]
     job = job_of("transcripts", str(folder / "references.jsonl"), str(folder / "report"), EvaluateSettings())
-    rows = ((row, said if row.audio_filepath == "call.wav" else None) for row in scores)
+    rows = ((row, said.get(row.audio_filepath)) for row in scores)
     (folder / "report").mkdir()
     path = folder / "report" / "index.html"
     path.write_text(render_report(summarize(scores, failures), rows, failures, job), encoding="utf-8")
@@ -72,7 +76,8 @@ def page(browser, report):
     yield page
     page.close()
     assert complaints == []
-    assert {url.partition("#")[0] for url in requests} <= {report, report.replace("report/index.html", "call.wav")}
+    recordings = {report.replace("report/index.html", name) for name in ("call.wav", "hebrew.wav")}
+    assert {url.partition("#")[0] for url in requests} <= {report} | recordings
 
 
 def names(page):
@@ -158,6 +163,24 @@ def test_the_player_follows_and_a_segment_plays_from_its_start(page):
     page.evaluate("document.querySelector('audio').pause()")
     page.evaluate("document.querySelector('audio').currentTime = 1")
     expect(page.locator(".words .now")).to_contain_text("please call")
+
+
+def test_words_are_gone_through_by_arrow_and_played_by_click_or_key(page):
+    page.locator(".open", has_text="hebrew.wav").click()
+    words, time = page.locator(".words [data-time]"), "document.querySelector('audio').currentTime"
+    words.nth(2).click()
+    page.wait_for_function(f"{time} >= 2")
+    expect(words.nth(2)).to_have_class(re.compile("now"))
+    page.evaluate("document.querySelector('audio').pause()")
+    words.nth(0).focus()
+    page.keyboard.press("ArrowLeft")  # onward, in Hebrew
+    expect(words.nth(1)).to_be_focused()
+    page.keyboard.press("Enter")
+    page.wait_for_function(f"{time} >= 1 && {time} < 2")
+    page.keyboard.press("End")
+    expect(words.nth(3)).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.locator(".words :focus")).to_have_count(0)  # all words are one stop of the Tab key
 
 
 def test_the_keyboard_reaches_and_works_everything(page):
