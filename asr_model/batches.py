@@ -18,7 +18,7 @@ from pydantic import Field
 from torch import Tensor
 
 from asr_model.config import Settings
-from asr_model.features import from_bytes
+from asr_model.features import DType, from_bytes
 from asr_model.records import Example, from_table
 from asr_model.text import Alphabet, normalize_text
 
@@ -74,9 +74,9 @@ def length_buckets(
     yield from _cut(buffer, settings.batch_frames, order)
 
 
-def collate(examples: list[Example], alphabet: Alphabet) -> Batch:
-    """Return the padded batch of ``examples``, their texts normalized and encoded."""
-    features, num_frames = pad_features([from_bytes(e.features, e.num_frames) for e in examples])
+def collate(examples: list[Example], alphabet: Alphabet, dtype: DType = "float16") -> Batch:
+    """Return the padded batch of ``examples``, whose features are of ``dtype``, their texts normalized and encoded."""
+    features, num_frames = pad_features([from_bytes(e.features, e.num_frames, dtype) for e in examples])
     tokens = [torch.tensor(alphabet.encode(normalize_text(e.text)), dtype=torch.long) for e in examples]
     return Batch(
         features,

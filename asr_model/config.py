@@ -60,6 +60,8 @@ def parse_yaml(text: str, source: str) -> dict[str, Any]:
 def apply_overrides(data: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
     """Return ``data`` with every ``section.key=value`` applied; values are read as YAML.
 
+    A ``preset`` replaces all that ``data`` holds in its section; overrides after it go before what it stands for.
+
     >>> apply_overrides({"audio": {"channels": "each"}}, ["audio.channels=mix", "seed=3"])
     {'audio': {'channels': 'mix'}, 'seed': 3}
 
@@ -82,6 +84,8 @@ def apply_overrides(data: Mapping[str, Any], overrides: Sequence[str]) -> dict[s
             if not isinstance(child, dict):
                 raise SettingsError(f"--set {override}: {section} is a value, not a section")
             node = child
+        if key == "preset":
+            node.clear()  # what the file gives one by one would else go before all that the preset says
         node[key] = parse_yaml(f"value: {value}", f"--set {override}")["value"]
     return result
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from asr_model.audio import AudioError, AudioSettings, decode, resample, select_channels
 from asr_model.augment import Copy, augment
 from asr_model.config import Settings
-from asr_model.features import LogMel, log_mel, to_bytes
+from asr_model.features import Features, LogMel, compute_features, to_bytes
 from asr_model.records import Example, Utterance
 from asr_model.text import normalize_text
 
@@ -31,7 +31,7 @@ class FeaturizeSettings(Settings):
     """The settings of `featurize`."""
 
     audio: AudioSettings = AudioSettings(max_seconds=60.0)
-    features: LogMel = LogMel()
+    features: Features = LogMel()
     copies: tuple[Copy, ...] = ()
     """Augmented copies, made of training utterances only."""
     split: SplitSettings = SplitSettings()
@@ -80,7 +80,7 @@ def make_examples(file: BinaryIO, utterance: Utterance, settings: FeaturizeSetti
     ]
     examples = []
     for channel, name, variant in variants:
-        values = log_mel(variant, settings.features)
+        values = compute_features(variant, settings.features)
         examples.append(
             Example(
                 id="/".join([utterance.id_of(channel), *filter(None, [name])]),
@@ -94,7 +94,7 @@ def make_examples(file: BinaryIO, utterance: Utterance, settings: FeaturizeSetti
                 codec=audio.codec,
                 num_channels=audio.num_channels,
                 num_frames=len(values),
-                features=to_bytes(values),
+                features=to_bytes(values, settings.features.dtype),
                 extra=utterance.extra,
                 offset=utterance.offset,
             )

@@ -17,7 +17,7 @@ from safetensors.torch import load, save
 from asr_model.batches import pad_features
 from asr_model.config import Settings, load_settings
 from asr_model.decoding import Hypothesis
-from asr_model.features import LogMel, log_mel
+from asr_model.features import Features, compute_features
 from asr_model.networks import Network, NetworkSettings, build_network
 from asr_model.text import Alphabet
 
@@ -41,7 +41,7 @@ class RecognizerError(ValueError):
 class RecognizerSettings(Settings):
     """Everything but the weights that makes a recognizer what it is; stored in its file."""
 
-    features: LogMel
+    features: Features
     alphabet: Alphabet
     network: NetworkSettings
 
@@ -64,7 +64,7 @@ class Recognizer:
 
         Segments of like length share a batch of at most ``batch_frames`` frames, padding included.
         """
-        features = [log_mel(samples, self.settings.features) for samples in segments]
+        features = [compute_features(samples, self.settings.features) for samples in segments]
         hypotheses: dict[int, Hypothesis] = {}
         batch: list[int] = []
         for index in sorted(range(len(features)), key=lambda i: (len(features[i]), i)):

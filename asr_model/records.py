@@ -81,7 +81,7 @@ class Failure:
 class Example:
     """One featurized utterance: a row of a training shard.
 
-    ``features`` are ``num_frames`` × n_mels values, float16, row-major (see `asr_model.features.from_bytes`).
+    ``features`` are ``num_frames`` rows of float16, or what the footer says (see `asr_model.features.from_bytes`).
     ``duration`` is counted in seconds after decoding; ``sample_rate``, ``codec`` and ``num_channels`` are the source's.
     ``copy`` names the augmentation that made this copy, empty for the recording itself; ``offset`` is where a segment
     begins in its recording.

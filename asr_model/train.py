@@ -154,7 +154,7 @@ def train(
     while run.epoch < settings.epochs:
         batches = _epoch(train_shards, settings, run.epoch, open_shard)
         for examples in islice(batches, run.epoch_batches, None):
-            batch = collate(examples, recognizer.alphabet)
+            batch = collate(examples, recognizer.alphabet, recognizer.features.dtype)
             done = (run.epoch + run.epoch_frames / total_frames) / settings.epochs
             loss, norm = _step(run, batch, settings, done, device)
             run.epoch_batches += 1
@@ -240,9 +240,10 @@ def _evaluate(
     network = build_network(settings.network, recognizer.features.num_features, recognizer.alphabet.size).to(device)
     network.load_state_dict(weights)
     network.eval()
+    dtype = recognizer.features.dtype
     pairs: dict[str, tuple[list[str], list[str]]] = {}
     for examples in length_buckets(read_examples(shards, open_shard), settings.batches, random.Random(0)):
-        features, num_frames = pad_features([from_bytes(e.features, e.num_frames) for e in examples])
+        features, num_frames = pad_features([from_bytes(e.features, e.num_frames, dtype) for e in examples])
         written = network.decode(features.to(device), num_frames.to(device), recognizer.alphabet)
         for example, hypothesis in zip(examples, written, strict=True):
             references, hypotheses = pairs.setdefault(str(example.extra.get("corpus", "")), ([], []))

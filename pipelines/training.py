@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 import pipelines.io as io
 from asr_model.config import load_settings
-from asr_model.features import LogMel
+from asr_model.features import FeatureStamp, LogMel, Mfcc
 from asr_model.recognizer import RecognizerSettings
 from asr_model.text import Alphabet, normalize_text
 from asr_model.train import TrainProgress, TrainSettings, train
@@ -62,15 +62,16 @@ def train_on_shards(shards: str, output: str, settings: TrainSettings, overwrite
     return figures
 
 
-def _features_of(files: list[str]) -> LogMel:
+def _features_of(files: list[str]) -> LogMel | Mfcc:
     """Return the feature settings that all shards were made with."""
     stamps = io.read_stamps(files)
     first = stamps[files[0]]["features"]
     for path, stamp in stamps.items():
         if stamp["features"] != first:
-            differing = sorted(name for name in first if stamp["features"].get(name) != first[name])
+            names = first.keys() | stamp["features"].keys()
+            differing = sorted(name for name in names if stamp["features"].get(name) != first.get(name))
             raise io.InputError(f"{path}: features differ from those of {files[0]} ({', '.join(differing)})")
-    return load_settings(LogMel, first, files[0])
+    return load_settings(FeatureStamp, {"features": first}, files[0]).features
 
 
 def _texts_and_frames(files: list[str]) -> tuple[set[str], int]:

@@ -27,9 +27,9 @@ SETTINGS = {
 }
 FORBIDDEN_NAMES = {"utils", "util", "base", "common", "manager", "helpers", "misc"}
 ORDER = [
-    {"config", "streams"},
+    {"config", "presets", "streams"},
     {"containers", "sound_files"},
-    {"audio", "text", "layers", "records", "segmentation"},
+    {"audio", "mel", "text", "layers", "records", "segmentation"},
     {"alignment", "augment", "features", "decoding", "scoring", "spec_augment"},
     {"network"},
     {"cnn_bilstm", "listen_attend_spell"},

@@ -109,3 +109,9 @@ def test_what_no_setting_can_hold_is_refused_with_and_without_overrides(text):
 def test_an_override_changes_one_of_two_sections_that_share_a_yaml_anchor():
     data = parse_yaml("a: &same {rate: 1}\nb: *same", "f")
     assert apply_overrides(data, ["a.rate=2"]) == {"a": {"rate": 2}, "b": {"rate": 1}}
+
+
+def test_a_preset_set_from_outside_replaces_what_the_file_says_of_its_section():
+    data = {"features": {"n_mels": 80, "hop_length": 160}, "rate": 1}
+    overridden = apply_overrides(data, ["features.preset=whisper", "features.n_mels=128"])
+    assert overridden == {"features": {"preset": "whisper", "n_mels": 128}, "rate": 1}

@@ -10,7 +10,7 @@ import torch
 from conftest import contents
 
 from asr_model.batches import BatchSettings
-from asr_model.features import LogMel, log_mel, to_bytes
+from asr_model.features import LogMel, compute_features, to_bytes
 from asr_model.networks import CnnBiLstmSettings
 from asr_model.recognizer import RecognizerSettings, load_recognizer, read_metadata
 from asr_model.records import Example, to_table
@@ -46,7 +46,7 @@ def write_shards(folder, count, seed, texts=None):
     rows = []
     for number in range(count):
         text = texts[number % len(texts)] if texts else "".join(letters.choices("abc", k=letters.randint(1, 5)))
-        values = log_mel(spoken(text[:5], draw), FEATURES)
+        values = compute_features(spoken(text[:5], draw), FEATURES)
         row = Example(f"{seed}/{number}", "a", 0, "", text, None, 1.0, 8000, "", 1, len(values), to_bytes(values))
         rows.append(row)
     paths = [str(folder / f"{seed}-{part}.parquet") for part in (0, 1)]

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import inspect
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from torchaudio.functional import melscale_fbanks
+from torchaudio.transforms import MelSpectrogram
+
+from asr_model.mel import Spectrum, WindowArguments, mel_energies, mel_filters, window
+
+DRAW = np.random.default_rng(0)
+SAMPLES = (0.1 * DRAW.normal(size=16000)).astype(np.float32)
+WINDOWS = {
+    "hann_window": torch.hann_window,
+    "hamming_window": torch.hamming_window,
+    "blackman_window": torch.blackman_window,
+    "bartlett_window": torch.bartlett_window,
+    "kaiser_window": torch.kaiser_window,
+    "ones": torch.ones,
+}
+
+
+def torchaudio_energies(samples, settings, norm=None):
+    """Return what torchaudio's MelSpectrogram makes of samples with arguments of the same names."""
+    arguments = settings.wkwargs.model_dump(exclude_none=True)
+    transform = MelSpectrogram(
+        settings.sample_rate,
+        settings.n_fft,
+        settings.win_length,
+        settings.hop_length,
+        settings.f_min,
+        settings.f_max,
+        settings.pad,
+        settings.n_mels,
+        WINDOWS[settings.window_fn],
+        settings.power,
+        settings.normalized,
+        None if settings.window_fn == "ones" else arguments,
+        settings.center,
+        settings.pad_mode,
+        norm=norm,
+        mel_scale=settings.mel_scale,
+    )
+    return transform(torch.from_numpy(samples)).T.numpy()
+
+
+def test_every_argument_of_torchaudio_s_transform_is_a_setting():
+    arguments = set(inspect.signature(MelSpectrogram).parameters) - {"onesided", "norm"}  # norm: of LogMel
+    assert arguments <= set(Spectrum.model_fields)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"n_fft": 400},
+        {"n_fft": 1024, "win_length": 800, "hop_length": 200, "n_mels": 64},
+        {"f_min": 0.0, "f_max": None},
+        {"f_min": 300.0, "f_max": 3400.0, "n_mels": 30},
+        {"pad": 333},
+        {"power": 1.0},
+        {"power": 1.5},
+        {"normalized": True},
+        {"normalized": "window"},
+        {"normalized": "frame_length"},
+        {"center": False},
+        {"center": False, "win_length": 512},
+        {"pad_mode": "constant"},
+        {"pad_mode": "replicate"},
+        {"pad_mode": "circular"},
+        {"mel_scale": "slaney"},
+        {"sample_rate": 8000, "n_fft": 256, "win_length": 200, "hop_length": 80, "f_max": 4000.0, "n_mels": 40},
+        {"window_fn": "hamming_window"},
+        {"window_fn": "hamming_window", "wkwargs": WindowArguments(alpha=0.5, beta=0.4, periodic=False)},
+        {"window_fn": "blackman_window"},
+        {"window_fn": "bartlett_window"},
+        {"window_fn": "kaiser_window"},
+        {"window_fn": "kaiser_window", "wkwargs": WindowArguments(beta=8.0)},
+        {"window_fn": "ones"},
+        {"wkwargs": WindowArguments(periodic=False)},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("norm", [None, "slaney"])
+def test_every_argument_of_torchaudio_means_the_same(changes, norm):
+    settings = Spectrum(**changes)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="At least one mel filterbank has all zero values")
+        expected = torchaudio_energies(SAMPLES, settings, norm)
+    found = mel_energies(SAMPLES, settings, norm)
+    assert found.shape == expected.shape
+    floor = 1e-6 * expected.max()
+    assert np.abs(np.log(found + floor) - np.log(expected + floor)).max() < 1e-4
+
+
+@pytest.mark.parametrize("mel_scale", ["htk", "slaney"])
+def test_filters_are_those_of_torchaudio(mel_scale):
+    expected = melscale_fbanks(257, 20.0, 8000.0, 80, 16000, "slaney", mel_scale).numpy()
+    found = mel_filters(Spectrum(mel_scale=mel_scale), "slaney")
+    assert np.abs(found - expected).max() < 1e-6 * expected.max() * 10
+
+
+@pytest.mark.parametrize("name", [*WINDOWS, "povey_window"])
+def test_windows_are_symmetric_unless_periodic(name):
+    values = window(Spectrum(window_fn=name, wkwargs=WindowArguments(periodic=False)))
+    assert np.allclose(values, values[::-1], atol=1e-6)
+    if name != "povey_window":
+        assert np.allclose(window(Spectrum(window_fn=name))[1:], window(Spectrum(window_fn=name))[:0:-1], atol=1e-6)
+
+
+@pytest.mark.parametrize("snip_edges", [True, False])
+@pytest.mark.parametrize("length", [1, 79, 80, 200, 399, 400, 401, 559, 560, 4321])
+def test_frames_are_counted_as_kaldi_counts_them(snip_edges, length):
+    expected = 1 + (length - 400) // 160 if snip_edges else (length + 80) // 160
+    found = mel_energies(SAMPLES[:length], Spectrum(snip_edges=snip_edges), None)
+    assert len(found) == max(1, expected)
+    assert np.isfinite(found).all()
+
+
+def test_the_last_frame_may_be_dropped():
+    whole = mel_energies(SAMPLES, Spectrum(), None)
+    assert np.array_equal(mel_energies(SAMPLES, Spectrum(drop_last=True), None), whole[:-1])
+
+
+def test_frames_do_not_depend_on_the_blocks_they_are_computed_in(monkeypatch):
+    whole = mel_energies(SAMPLES, Spectrum(), None)
+    monkeypatch.setattr("asr_model.mel.BLOCK_FRAMES", 7)
+    assert np.abs(np.log(mel_energies(SAMPLES, Spectrum(), None)) - np.log(whole)).max() < 1e-5
+
+
+def test_calls_of_other_lengths_between_leave_nothing_behind():
+    first = mel_energies(SAMPLES, Spectrum(), None)
+    mel_energies(SAMPLES, Spectrum(win_length=512), None)
+    assert np.array_equal(mel_energies(SAMPLES, Spectrum(), None), first)
+
+
+@pytest.mark.parametrize("wrong", [{"win_length": 600}, {"f_max": 9000.0}, {"f_min": 8000.0}, {"hop_length": 0}])
+def test_settings_that_cannot_be_are_refused(wrong):
+    with pytest.raises(ValueError, match=r"win_length|f_min|hop_length"):
+        Spectrum(**wrong)
