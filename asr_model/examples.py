@@ -11,7 +11,7 @@ from asr_model.audio import AudioError, AudioSettings, decode, resample, select_
 from asr_model.augment import Copy, augment
 from asr_model.config import Settings
 from asr_model.features import Features, LogMel, compute_features, to_bytes
-from asr_model.records import Example, Utterance
+from asr_model.records import Example, Layout, Utterance
 from asr_model.text import normalize_text
 
 __all__ = ["FeaturizeSettings", "SplitSettings", "make_examples", "split_of"]
@@ -30,6 +30,8 @@ class SplitSettings(Settings):
 class FeaturizeSettings(Settings):
     """The settings of `featurize`."""
 
+    corpus: Layout = "auto"
+    """How the corpus lies on disk; ``auto``: what is found there."""
     audio: AudioSettings = AudioSettings(max_seconds=60.0)
     features: Features = LogMel()
     copies: tuple[Copy, ...] = ()

@@ -15,6 +15,7 @@ import pyarrow as pa
 __all__ = [
     "Example",
     "Failure",
+    "Layout",
     "Segment",
     "Transcript",
     "Utterance",
@@ -31,6 +32,9 @@ FORMAT = 1
 STAMP_KEY = b"beamscribe"
 R = TypeVar("R")
 
+Layout = Literal["auto", "manifest", "table", "kaldi", "lhotse", "ljspeech", "folder"]
+"""How a corpus lies on disk (see `pipelines.corpora`); ``auto`` is what is found there."""
+
 
 @dataclass(frozen=True)
 class Utterance:
@@ -39,7 +43,8 @@ class Utterance:
     ``audio_filepath`` is the name as the manifest or listing gives it and, with channel and offset, the key in every
     output; ``path`` is where the audio lies. ``channel`` counts from 0; ``all`` is a result for each, ``mix`` their
     mean, None as the settings say. ``offset`` None is the whole recording; a number is the segment of ``duration``
-    seconds that begins there.
+    seconds that begins there, without ``duration`` to the end. ``text_path`` is the file that holds the text, where it
+    has one of its own.
     """
 
     audio_filepath: str
@@ -50,6 +55,7 @@ class Utterance:
     speaker: str | None = None
     extra: dict[str, Any] = field(default_factory=dict)
     offset: float | None = None
+    text_path: str | None = None
 
     @property
     def channel_number(self) -> int | None:

@@ -13,7 +13,7 @@ from asr_model.audio import Audio, AudioSettings, decode, resample, select_chann
 from asr_model.config import Settings
 from asr_model.decoding import Hypothesis
 from asr_model.recognizer import Recognizer
-from asr_model.records import Segment, Transcript, Utterance, Word
+from asr_model.records import Layout, Segment, Transcript, Utterance, Word
 from asr_model.segmentation import SegmentationSettings, speech_segments
 
 __all__ = ["Speech", "TranscribeSettings", "find_speech", "transcribe"]
@@ -22,6 +22,8 @@ __all__ = ["Speech", "TranscribeSettings", "find_speech", "transcribe"]
 class TranscribeSettings(Settings):
     """The settings of `transcribe`; features and alphabet come from the recognizer."""
 
+    corpus: Layout = "auto"
+    """How the archive lies on disk; ``auto``: what is found there."""
     audio: AudioSettings = AudioSettings()
     segmentation: SegmentationSettings = SegmentationSettings()
     batch_frames: int = Field(default=12000, ge=1)

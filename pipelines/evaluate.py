@@ -17,6 +17,7 @@ from asr_model.matching import file_name, match
 from asr_model.records import Failure, Segment, Transcript, Utterance, to_table
 from asr_model.scoring import ErrorCounts, EvaluateSettings, Score, score
 from pipelines.corpora import read_corpus
+from pipelines.reading import read_text
 from pipelines.report import render_report
 
 __all__ = ["EvaluateJob", "build", "job_of", "score_group", "summarize", "summary_markdown"]
@@ -155,7 +156,7 @@ def finish(results: list[Score | Failure], job: EvaluateJob) -> dict[str, Any]:
 
 def read_references(manifest: str) -> Iterator[Utterance | Failure]:
     """Yield the references: a manifest or a table, or a corpus whose layout carries texts."""
-    return (row for row, _ in read_corpus(manifest))
+    return (row if isinstance(row, Failure) else read_text(row) for row, _ in read_corpus(manifest))
 
 
 def list_transcripts(source: str) -> list[str]:

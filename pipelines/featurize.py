@@ -18,7 +18,9 @@ __all__ = ["build", "job_of"]
 def job_of(source: str, output: str, settings: FeaturizeSettings) -> Job:
     """Return the job that featurizes ``source`` into ``output``."""
     identity = {"settings": identifying(settings), "features": settings.features.model_dump(mode="json")}
-    return Job("featurize", source, output, settings.unit_minutes * 60, settings.max_failure_rate, identity)
+    return Job(
+        "featurize", source, output, settings.unit_minutes * 60, settings.max_failure_rate, identity, settings.corpus
+    )
 
 
 def build(pipeline: beam.Pipeline, job: Job, settings: FeaturizeSettings) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import BinaryIO, TypeVar
 
@@ -9,7 +10,7 @@ import pipelines.io as io
 from asr_model.audio import AudioError
 from asr_model.records import Failure, Utterance
 
-__all__ = ["read_audio"]
+__all__ = ["read_audio", "read_text"]
 
 T = TypeVar("T")
 
@@ -36,3 +37,20 @@ def read_audio(utterance: Utterance, use: Callable[[BinaryIO], list[T]]) -> list
     except PermissionError:
         reason, message = "no-permission", f"not allowed to read {utterance.path}"
     return Failure.of(utterance, reason, message)
+
+
+def read_text(utterance: Utterance) -> Utterance | Failure:
+    """Return the utterance with the text that lies in a file of its own, where it has such a file.
+
+    Reasons: ``missing`` (it is gone), ``bad-text`` (it is not UTF-8).
+    """
+    if utterance.text_path is None:
+        return utterance
+    try:
+        with io.open_file(utterance.text_path) as file:
+            text = file.read().decode("utf-8-sig").strip()
+    except UnicodeDecodeError as error:
+        return Failure.of(utterance, "bad-text", f"{utterance.text_path} is not UTF-8: {error}")
+    except OSError as error:
+        return Failure.of(utterance, "missing", f"{utterance.text_path} cannot be read: {error}")
+    return dataclasses.replace(utterance, text=text, text_path=None)

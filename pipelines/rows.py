@@ -1,15 +1,22 @@
-"""A row of a manifest or table, as people write it → an utterance."""
+"""Lines and rows of manifests and tables, as people write them → utterances."""
 
 from __future__ import annotations
 
+import gzip
 import json
-import math
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pipelines.io as io
-from asr_model.records import Utterance
+from asr_model.records import Failure, Utterance
 
-__all__ = ["parse_cell", "parse_row"]
+__all__ = ["Rows", "checked", "parse_cell", "parse_row", "read_byte_lines", "read_lines", "read_pairs"]
+
+Rows = Iterator[tuple[Utterance | Failure, int]]
+"""What is to be read, or cannot be, and its audio file's size in bytes where that is known without asking, else 0."""
 
 _TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "audio_filepath": ((str,), "a path or URL"),
@@ -21,6 +28,8 @@ _TYPES: dict[str, tuple[tuple[type, ...], str]] = {
 }
 MAX_CHANNEL = 65_535
 """The highest channel that any format of audio can have."""
+MAX_SECONDS = 1e9
+_BLANKS = re.compile(r"[ \t]+")
 
 
 def parse_row(row: Any, folder: str) -> Utterance:
@@ -35,18 +44,17 @@ def parse_row(row: Any, folder: str) -> Utterance:
         raise ValueError("no audio_filepath")
     for name, (types, wanted) in _TYPES.items():
         value: Any = row.get(name)
-        is_out_of_range = isinstance(value, int | float) and not 0 <= value < math.inf
+        is_out_of_range = isinstance(value, int | float) and not 0 <= value < MAX_SECONDS
         if not isinstance(value, types) or isinstance(value, bool) or is_out_of_range:
             raise ValueError(f"{name} is {json.dumps(value)}, wanted {wanted}")
+    if "\0" in row["audio_filepath"]:
+        raise ValueError(f"audio_filepath is {json.dumps(row['audio_filepath'])}, wanted {_TYPES['audio_filepath'][1]}")
+    json.dumps(row, ensure_ascii=False, allow_nan=False).encode()  # what no output file could hold is refused here
     channel, offset, duration, speaker = (row.get(name) for name in ("channel", "offset", "duration", "speaker"))
-    if (
-        channel is not None
-        and channel not in ("all", "mix")
-        and not (isinstance(channel, int) and channel <= MAX_CHANNEL)
-    ):
+    if not (channel in (None, "all", "mix") or (isinstance(channel, int) and channel <= MAX_CHANNEL)):
         raise ValueError(f"channel is {json.dumps(channel)}, wanted {_TYPES['channel'][1]}")
-    if offset is not None and not duration:
-        raise ValueError(f"offset is {offset} but duration is {json.dumps(duration)}, wanted the segment's seconds")
+    if offset is not None and duration == 0:
+        raise ValueError(f"duration is {duration} from offset {offset}, wanted the segment's seconds, or none given")
     return Utterance(
         audio_filepath=row["audio_filepath"],
         path=io.join(folder, row["audio_filepath"]),
@@ -67,3 +75,50 @@ def parse_cell(cell: str) -> int | float | str | None:
         return int(cell) if cell.isdecimal() else float(cell)
     except ValueError:
         return cell
+
+
+def checked(path: str, number: int, read: Callable[[], Utterance]) -> tuple[Utterance | Failure, int]:
+    """Return what ``read`` makes of a line, or the failure that it is a bad one, as a reader yields it."""
+    try:
+        return read(), 0
+    except (ValueError, RecursionError) as error:
+        return Failure(f"{path}:{number}", None, "bad-manifest-line", f"line {number}: {error}"), 0
+
+
+def read_byte_lines(path: str) -> Iterator[bytes]:
+    """Yield the lines of a file, decompressed where its name ends in ``.gz``.
+
+    Raises:
+        InputError: it is a folder, or cut, or no gzip file.
+    """
+    if not io.is_url(path) and Path(path).is_dir():
+        raise io.InputError(f"{path}: a folder, wanted a file")
+    with io.open_file(path) as file:
+        if not path.endswith(".gz"):
+            yield from file
+            return
+        try:
+            yield from gzip.GzipFile(fileobj=file)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise io.InputError(f"{path}: not a whole gzip file: {error}") from error
+
+
+def read_lines(path: str) -> Iterator[str]:
+    """Yield the lines of a UTF-8 file, a byte order mark dropped.
+
+    Raises:
+        InputError: a line is not UTF-8.
+    """
+    for number, line in enumerate(read_byte_lines(path), start=1):
+        try:
+            yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise io.InputError(f"{path}: line {number} is not UTF-8: {error}") from error
+
+
+def read_pairs(path: str) -> Iterator[tuple[int, str, str]]:
+    """Yield number, key and value of each line ``key value`` of a file."""
+    for number, line in enumerate(read_lines(path), start=1):
+        if line := line.strip():
+            key, *value = _BLANKS.split(line, maxsplit=1)
+            yield number, key, "".join(value)

@@ -30,7 +30,9 @@ def job_of(source: str, recognizer: str | None, output: str, settings: Transcrib
         "settings": identifying(settings),
         "recognizer": _recognizer(recognizer).digest,
     }
-    return Job("transcribe", source, output, settings.unit_minutes * 60, settings.max_failure_rate, identity)
+    return Job(
+        "transcribe", source, output, settings.unit_minutes * 60, settings.max_failure_rate, identity, settings.corpus
+    )
 
 
 def build(pipeline: beam.Pipeline, job: Job, recognizer: str | None, settings: TranscribeSettings) -> Any:

@@ -17,8 +17,9 @@ from apache_beam.metrics import Metrics
 
 import pipelines.io as io
 from asr_model.config import Settings, digest
-from asr_model.records import FORMAT, Failure, Utterance
+from asr_model.records import FORMAT, Failure, Layout, Utterance
 from pipelines.corpora import find_corpus, read_corpus
+from pipelines.reading import read_text
 
 __all__ = ["Job", "Receipt", "RunUnits", "Unit", "UnitResult", "finish", "identifying", "plan_units", "run_unit"]
 
@@ -49,6 +50,7 @@ class Job:
     unit_seconds: float
     max_failure_rate: float
     identity: dict[str, Any]
+    layout: Layout = "auto"
 
     @property
     def claim(self) -> dict[str, Any]:
@@ -57,7 +59,7 @@ class Job:
 
     def check(self) -> None:
         """Raise `InputError` where there is no such input."""
-        find_corpus(self.source)
+        find_corpus(self.source, self.layout)
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ class RunUnits(beam.PTransform):
         return (
             root
             | "Source" >> beam.Create([job.source])
-            | "PlanUnits" >> beam.FlatMap(lambda source: plan_units(read_corpus(source), job, folder_of))
+            | "PlanUnits" >> beam.FlatMap(lambda source: plan_units(read_corpus(source, job.layout), job, folder_of))
             | "Spread" >> beam.Reshuffle()
             | "RunUnit" >> beam.Map(run_unit, job, work)
             | "Gather" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
@@ -142,6 +144,7 @@ def run_unit(unit: Unit, job: Job, work: Callable[[Unit], UnitResult]) -> Receip
     Raises:
         AssertionError: the account does not close: some input is neither in the file nor a failure.
     """
+    unit = _with_texts(unit)
     path = _receipt_path(job, unit.number)
     wanted = fingerprint(unit, job)
     receipt = _read_receipt(path)
@@ -207,6 +210,14 @@ def fingerprint(unit: Unit, job: Job) -> str:
         except OSError:
             files.append(None)
     return digest([FORMAT, job.verb, job.identity, dataclasses.asdict(unit), files])
+
+
+def _with_texts(unit: Unit) -> Unit:
+    """Return the unit with the texts that lie in files of their own: read here, where there are many workers."""
+    rows = [read_text(utterance) for utterance in unit.utterances]
+    utterances = tuple(row for row in rows if isinstance(row, Utterance))
+    failures = tuple(row for row in rows if isinstance(row, Failure))
+    return dataclasses.replace(unit, utterances=utterances, failures=(*unit.failures, *failures))
 
 
 def _receipt_path(job: Job, number: int) -> str:

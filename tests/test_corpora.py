@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import gzip
 import json
+from typing import get_args
 
 import pytest
 
 import pipelines.io as io
-from asr_model.records import Failure, Utterance
-from pipelines.corpora import read_corpus
+from asr_model.records import Layout, Utterance
+from pipelines.corpora import find_corpus, read_corpus
 
 
 def manifest(folder, *lines):
@@ -37,7 +39,10 @@ def test_a_manifest_gives_its_columns_and_carries_others_through(tmp_path):
         ({"audio_filepath": "b.wav", "channel": True}, "channel is true"),
         ({"audio_filepath": "b.wav", "channel": -1}, "channel is -1"),
         ({"audio_filepath": "b.wav", "duration": "long"}, "duration is"),
-        ({"audio_filepath": "b.wav", "offset": 3.5}, "offset is 3.5 but duration is null"),
+        ({"audio_filepath": "b.wav", "offset": 3.5, "duration": 0}, "duration is 0 from offset 3.5"),
+        (b"[" * 200_000 + b"\n", "line 2"),
+        ({"audio_filepath": "b.wav", "note": float("nan")}, "not JSON compliant"),
+        (b'{"audio_filepath": "\\ud800.wav"}\n', "surrogates"),
         (b'{"audio_filepath": "\xff.wav"}\n', "line 2"),
     ],
 )
@@ -85,7 +90,7 @@ def test_a_folder_gives_its_audio_in_order_and_a_glob_what_it_matches(tmp_path):
     found = list(read_corpus(str(tmp_path)))
     assert [row.path for row, _ in found] == [f"{tmp_path}/{name}" for name in ("a.FLAC", "b.wav", "deep/er/c.mp3")]
     assert {size for _, size in found} == {5}
-    assert [row.path for row in rows(f"{tmp_path}/*.txt")] == [f"{tmp_path}/notes.txt"]
+    assert [row.path for row in rows(f"{tmp_path}/*.w*")] == [f"{tmp_path}/b.wav"]
     assert [row.path for row in rows(f"{tmp_path}/b.wav")] == [f"{tmp_path}/b.wav"]
 
 
@@ -102,73 +107,51 @@ def test_a_manifest_without_rows_is_an_error(tmp_path):
         rows(manifest(tmp_path, b"\n"))
 
 
-def write(folder, **files):
-    for name, content in files.items():
-        io.write_file(str(folder / name), content.encode() if isinstance(content, str) else content)
-    return str(folder)
+@pytest.mark.parametrize("name", ["m.jsonl.gz", "m.json.gz", "t.csv.gz"])
+def test_manifests_and_tables_may_be_compressed(tmp_path, name):
+    text = "audio_filepath\na.wav\n" if "csv" in name else '{"audio_filepath": "a.wav"}\n'
+    (tmp_path / name).write_bytes(gzip.compress(text.encode()))
+    assert [row.audio_filepath for row in rows(f"{tmp_path}/{name}")] == ["a.wav"]
 
 
-def test_a_common_voice_table_is_read_by_the_names_of_its_columns(tmp_path):
-    lines = ["client_id\tpath\tsentence\tage", 'abc\tx.mp3\tSaid "so"\tteens', "def\ty.mp3\tYes\t"]
-    write(tmp_path, **{"validated.tsv": "\n".join(lines), "clips/x.mp3": b"123"})
-    first, second = read_corpus(f"{tmp_path}/validated.tsv")
-    expected = Utterance("clips/x.mp3", f"{tmp_path}/clips/x.mp3", None, 'Said "so"', None, "abc", {"age": "teens"})
-    assert first == (expected, 3)
-    assert (second[0].audio_filepath, second[0].speaker) == ("clips/y.mp3", "def")
+def test_a_cut_gzip_file_is_an_error(tmp_path):
+    (tmp_path / "m.jsonl.gz").write_bytes(gzip.compress(b'{"audio_filepath": "a.wav"}\n' * 1000)[:-10])
+    with pytest.raises(io.InputError, match="not a whole gzip file"):
+        rows(f"{tmp_path}/m.jsonl.gz")
 
 
-def test_a_csv_may_quote_and_name_channels_and_durations(tmp_path):
-    text = '\ufeffaudio_filepath,text,duration,channel,queue\na.wav,"one, two",1.5,1,sales\n'
-    write(tmp_path, **{"t.csv": text + "b.wav,x,soon,,\n,x,1,0,\n"})
-    good, *bad = rows(f"{tmp_path}/t.csv")
-    assert good == Utterance("a.wav", f"{tmp_path}/a.wav", 1, "one, two", 1.5, None, {"queue": "sales"})
-    assert [row.audio_filepath for row in bad] == [f"{tmp_path}/t.csv:3", f"{tmp_path}/t.csv:4"]
-    assert all(isinstance(row, Failure) for row in bad)
+FILES = {
+    "manifest": {"manifest.jsonl": '{"audio_filepath": "a.wav"}\n'},
+    "kaldi": {"wav.scp": "u1 a.wav\n"},
+    "ljspeech": {"metadata.csv": "LJ1|One|one\n"},
+    "lhotse": {"recordings.jsonl.gz": gzip.compress(b"{}\n")},
+    "folder": {"deep/er/a.wav": "x"},
+}
 
 
-def test_a_table_without_a_column_of_audio_is_an_error(tmp_path):
-    write(tmp_path, **{"t.csv": "name,text\na,b\n"})
-    with pytest.raises(io.InputError, match=r"no column of audio files .*found name, text"):
-        rows(f"{tmp_path}/t.csv")
+@pytest.mark.parametrize("layout", FILES)
+def test_the_layout_of_a_folder_is_found_out_or_given(tmp_path, layout):
+    for name, content in FILES[layout].items():
+        io.write_file(str(tmp_path / name), content if isinstance(content, bytes) else content.encode())
+    assert find_corpus(str(tmp_path)).layout == layout
+    assert find_corpus(str(tmp_path), layout) == find_corpus(str(tmp_path))
 
 
-def test_a_librispeech_folder_gives_texts_and_speakers(tmp_path):
-    write(
-        tmp_path,
-        **{"84/121/84-121.trans.txt": "84-121-0000 GO ON\n84-121-0001 NO\n", "84/121/84-121-0000.flac": b"1"},
-        **{"84/121/84-121-0001.flac": b"1", "84/121/84-121-0002.flac": b"1"},
-    )
-    assert [(row.text, row.speaker) for row in rows(str(tmp_path))] == [("GO ON", "84"), ("NO", "84"), (None, None)]
+def test_a_layout_that_is_given_goes_before_what_is_there(tmp_path):
+    (tmp_path / "manifest.jsonl").write_text('{"audio_filepath": "gone.wav"}\n')
+    (tmp_path / "a.wav").write_bytes(b"x")
+    assert [row.audio_filepath for row in rows(str(tmp_path))] == ["gone.wav"]
+    assert [row.path for row, _ in read_corpus(str(tmp_path), "folder")] == [f"{tmp_path}/a.wav"]
 
 
-def test_a_text_beside_each_recording_is_its_text(tmp_path):
-    write(tmp_path, **{"a.wav": b"1", "a.txt": "hello\nthere\n", "b.wav": b"1", "notes.txt": "x"})
-    assert [row.text for row in rows(str(tmp_path))] == ["hello\nthere", None]
+@pytest.mark.parametrize("layout", [name for name in get_args(Layout) if name != "auto"])
+def test_an_input_that_is_not_of_the_layout_given_is_an_error(tmp_path, layout):
+    with pytest.raises(io.InputError, match=layout):
+        find_corpus(str(tmp_path / "none"), layout)
+    with pytest.raises(io.InputError):
+        list(read_corpus(str(tmp_path), layout))
 
 
-def test_a_kaldi_directory_is_read_and_no_command_in_it_is_run(tmp_path):
-    write(
-        tmp_path,
-        **{"wav.scp": "u1 a/1.wav\nu2 touch pwned |\nu3 /x/3.wav\n", "text": "u1 HI THERE\n", "utt2spk": "u1 bob\n"},
-    )
-    first, piped, last = rows(str(tmp_path))
-    assert first == Utterance("a/1.wav", f"{tmp_path}/a/1.wav", None, "HI THERE", None, "bob", {"utterance": "u1"})
-    assert (piped.audio_filepath, piped.reason) == ("u2", "bad-manifest-line")
-    assert (last.path, last.text) == ("/x/3.wav", None)
-    write(tmp_path, segments="u1 r1 0 1\n")
-    with pytest.raises(io.InputError, match="segments"):
-        rows(str(tmp_path))
-
-
-def test_an_ljspeech_folder_gives_the_normalized_text(tmp_path):
-    write(tmp_path, **{"metadata.csv": 'LJ1|It cost $1.|It "cost" one dollar.\nLJ2|Yes.\n'})
-    assert [(row.audio_filepath, row.text) for row in rows(str(tmp_path))] == [
-        ("wavs/LJ1.wav", 'It "cost" one dollar.'),
-        ("wavs/LJ2.wav", "Yes."),
-    ]
-
-
-def test_a_table_that_is_not_utf_8_is_an_error_with_the_line(tmp_path):
-    write(tmp_path, **{"t.csv": b"audio_filepath,text\na.wav,caf\xe9\n"})
-    with pytest.raises(io.InputError, match="line 2 is not UTF-8"):
-        rows(f"{tmp_path}/t.csv")
+def test_a_table_called_metadata_is_told_from_ljspeech_s(tmp_path):
+    (tmp_path / "metadata.csv").write_text("file_name,transcription\na.wav,hello\n")
+    assert [(row.path, row.text) for row in rows(str(tmp_path))] == [(f"{tmp_path}/a.wav", "hello")]

@@ -6,7 +6,7 @@ import pytest
 
 from asr_model.audio import AudioError
 from asr_model.records import Failure, Utterance
-from pipelines.reading import read_audio
+from pipelines.reading import read_audio, read_text
 
 
 def test_the_file_is_opened_and_used(tmp_path):
@@ -63,3 +63,14 @@ def test_other_exceptions_are_no_failures_of_the_recording():
 
     with pytest.raises(ZeroDivisionError):
         read_audio(Utterance("a.wav", __file__), use)
+
+
+def test_a_text_of_its_own_file_is_read_and_what_keeps_it_from_that_is_a_failure(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbf one\ntwo \n")
+    (tmp_path / "b.txt").write_bytes(b"caf\xe9")
+    names = ("a.txt", "b.txt", "gone.txt")
+    good, bad, gone = (read_text(Utterance(name, name, 1, text_path=str(tmp_path / name))) for name in names)
+    assert good == Utterance("a.txt", "a.txt", 1, "one\ntwo")
+    assert (bad.reason, bad.channel) == ("bad-text", 1)
+    assert (gone.reason, gone.audio_filepath) == ("missing", "gone.txt")
+    assert read_text(good) is good
