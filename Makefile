@@ -7,7 +7,7 @@ INSTALLED := .venv/.installed
 .PHONY: demo test check format bench recognizer clean
 
 $(INSTALLED): setup.py constraints.txt
-	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 14) else f"Python 3.11 to 3.13 wanted, this is {v[0]}.{v[1]}: make PYTHON=python3.11")'
+	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 13) else f"Python 3.11 or 3.12 wanted, this is {v[0]}.{v[1]}: make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $@

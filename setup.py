@@ -13,7 +13,7 @@ setup(
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    python_requires=">=3.11,<3.14",
+    python_requires=">=3.11,<3.13",
     packages=["asr_model", "pipelines", "pipelines.configs", "pipelines.recognizer"],
     # The settings and the shipped recognizer lie at the top of the repository and travel inside the package.
     package_dir={"pipelines.configs": "configs", "pipelines.recognizer": "examples/recognizer"},
@@ -25,6 +25,7 @@ setup(
     },
     install_requires=[
         "apache-beam>=2.77,<2.78",
+        "flashlight-text==0.0.7",
         "jinja2>=3.1",
         "jiwer>=4.0",
         "numpy>=2.0,<2.5",

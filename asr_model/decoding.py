@@ -1,16 +1,82 @@
-"""Log-probabilities → hypotheses."""
+"""Log-probabilities → hypotheses: the best path, or beam search with a language model.
+
+Shapes: S output steps, V vocabulary.
+"""
 
 from __future__ import annotations
 
 import math
+import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
+import torch
+from pydantic import Field
 from torch import Tensor
 
-from asr_model.alignment import Path, SpokenWord, best_path, spoken_words
-from asr_model.text import Alphabet
+from asr_model import alignment
+from asr_model.alignment import SpokenWord, align, best_path, spoken_words
+from asr_model.config import Settings, SettingsError
+from asr_model.language_model import LanguageModel
+from asr_model.prefix_beam import PrefixBeam
+from asr_model.text import BLANK, Alphabet
 
-__all__ = ["Hypothesis", "greedy", "hypothesis_of"]
+__all__ = [
+    "Beam",
+    "Decoder",
+    "DecoderSettings",
+    "Greedy",
+    "Hypothesis",
+    "OpenBeam",
+    "build_decoder",
+    "greedy",
+    "hypothesis_of",
+    "spellable",
+]
+
+NEVER = -1e4
+"""Log-probability of what is impossible, finite so that sums stay numbers."""
+TOKEN_FLOOR = -9.0
+"""Log-probability below which the open beam does not try a token."""
+
+
+class Greedy(Settings):
+    """The best path: no search, no language model."""
+
+    kind: Literal["greedy"] = "greedy"
+
+
+class Beam(Settings):
+    """Beam search over the words of the recognizer's language model: no other word is ever written."""
+
+    kind: Literal["beam"] = "beam"
+    beam_size: int = Field(default=32, ge=1)
+    beam_threshold: float = Field(default=25.0, gt=0)
+    """Hypotheses that score this much less than the best are dropped."""
+    lm_weight: float = Field(default=1.0, ge=0)
+    """Times the language model's log-probability (to base 10)."""
+    word_score: float = 2.0
+    """Added for every word; higher writes more and shorter words."""
+
+
+class OpenBeam(Settings):
+    """Beam search that writes words unknown to the language model too, or has none; slower."""
+
+    kind: Literal["open_beam"] = "open_beam"
+    beam_size: int = Field(default=16, ge=1)
+    lm_weight: float = Field(default=1.0, ge=0)
+    word_score: float = 2.0
+    unknown_score: float = -5.0
+    """The language model's log-probability (to base 10) of a word it does not know."""
+    hot_words: tuple[str, ...] = ()
+    """Words, names above all, that are likelier here than elsewhere."""
+    hot_word_score: float = 3.0
+    """Added for each of them."""
+
+
+DecoderSettings = Annotated[Greedy | Beam | OpenBeam, Field(discriminator="kind")]
 
 
 @dataclass(frozen=True)
@@ -30,7 +96,7 @@ def greedy(log_probs: Tensor, num_steps: int, alphabet: Alphabet) -> Hypothesis:
     return hypothesis_of(best_path(log_probs[:num_steps]), alphabet)
 
 
-def hypothesis_of(path: Path, alphabet: Alphabet) -> Hypothesis:
+def hypothesis_of(path: alignment.Path, alphabet: Alphabet) -> Hypothesis:
     """Return what a path writes."""
     words = spoken_words(path, alphabet)
     text = " ".join(word.text for word in words)
@@ -38,3 +104,97 @@ def hypothesis_of(path: Path, alphabet: Alphabet) -> Hypothesis:
         return Hypothesis("", 0.0)
     score = sum(len(word.text) * math.log(max(word.confidence, 1e-300)) for word in words)
     return Hypothesis(text, math.exp(score / sum(len(word.text) for word in words)), tuple(words))
+
+
+Decoder = Callable[[Tensor], Hypothesis]
+"""Turns the log-probabilities (S, V) of one utterance into its hypothesis."""
+
+
+def build_decoder(settings: DecoderSettings, alphabet: Alphabet, language_model: LanguageModel | None) -> Decoder:
+    """Return the decoder that ``settings`` describe.
+
+    Raises:
+        SettingsError: it needs a language model and there is none, or none of whose words can be written.
+    """
+    if isinstance(settings, Greedy):
+        return lambda log_probs: greedy(log_probs, len(log_probs), alphabet)
+    search = (
+        _closed_search(settings, alphabet, language_model)
+        if isinstance(settings, Beam)
+        else _open_search(settings, alphabet, language_model)
+    )
+
+    def decode(log_probs: Tensor) -> Hypothesis:
+        text = search(log_probs.float()) if len(log_probs) else ""
+        return hypothesis_of(align(log_probs, alphabet.encode(text)), alphabet)
+
+    return decode
+
+
+def _open_search(
+    settings: OpenBeam, alphabet: Alphabet, language_model: LanguageModel | None
+) -> Callable[[Tensor], str]:
+    beam = PrefixBeam(
+        alphabet,
+        settings.beam_size,
+        language_model,
+        settings.lm_weight,
+        settings.word_score,
+        unknown_score=settings.unknown_score,
+        hot_words=frozenset(settings.hot_words),
+        hot_word_score=settings.hot_word_score,
+        token_floor=TOKEN_FLOOR,
+    )
+    return lambda log_probs: beam.search(log_probs)[0][0]
+
+
+def _closed_search(settings: Beam, alphabet: Alphabet, language_model: LanguageModel | None) -> Callable[[Tensor], str]:
+    if language_model is None:
+        raise SettingsError(
+            "decoder.kind: beam needs a recognizer that carries a language model, and this one has none "
+            "(wanted: greedy, open_beam, or `beamscribe lm --attach`)"
+        )
+    words = spellable(language_model, alphabet)
+    if not words or " " not in alphabet.characters:
+        found = "".join(alphabet.characters)
+        raise SettingsError(f"decoder.kind: beam needs a space and the language model's letters, found {found!r}")
+    space = alphabet.encode(" ")[0]
+    decoder = _flashlight(settings, alphabet, language_model, words, space)
+    # A word ends where white space follows it, the last one too: without a step of certain white space after the end
+    # it would be lost, and one before the start does no harm.
+    edge = torch.full((1, alphabet.size), NEVER)
+    edge[0, space] = 0.0
+
+    def search(log_probs: Tensor) -> str:
+        found = decoder(torch.cat([edge, log_probs, edge])[None])[0]
+        return " ".join(found[0].words) if found else ""
+
+    return search
+
+
+def _flashlight(settings: Beam, alphabet: Alphabet, language_model: LanguageModel, words: list[str], space: int) -> Any:
+    """Return torchaudio's decoder; tokens go by their numbers, for it reads words and spellings from a file."""
+    from torchaudio.models.decoder import ctc_decoder
+
+    spellings = (" ".join(map(str, [*alphabet.encode(word), space])) for word in words)
+    with language_model.as_file() as model, tempfile.TemporaryDirectory() as folder:
+        lexicon = Path(folder, "lexicon.txt")
+        lexicon.write_text("".join(f"{w} {s}\n" for w, s in zip(words, spellings, strict=True)), encoding="utf-8")
+        return ctc_decoder(
+            lexicon=str(lexicon),
+            lm=model,
+            tokens=[str(token) for token in range(alphabet.size)],
+            blank_token=str(BLANK),
+            sil_token=str(space),
+            beam_size=settings.beam_size,
+            beam_threshold=settings.beam_threshold,
+            lm_weight=settings.lm_weight,
+            word_score=settings.word_score,
+            log_add=True,
+        )
+
+
+def spellable(language_model: LanguageModel, alphabet: Alphabet) -> list[str]:
+    """Return the words of ``language_model`` that ``alphabet`` has the characters for."""
+    characters = set(alphabet.characters)
+    return [word for word in language_model.words if characters.issuperset(word)]

@@ -5,7 +5,10 @@ import itertools
 import pytest
 import torch
 
-from asr_model.decoding import greedy
+from asr_model.config import SettingsError
+from asr_model.decoding import Beam, Greedy, OpenBeam, build_decoder, greedy, spellable
+from asr_model.language_model import LanguageModelSettings, train_language_model
+from asr_model.prefix_beam import PrefixBeam
 from asr_model.text import Alphabet
 
 ALPHABET = Alphabet.of(["ab "])  # tokens: blank, space, a, b
@@ -46,3 +49,78 @@ def test_the_text_is_that_of_the_likeliest_of_all_paths_and_confidence_is_a_prob
     hypothesis = greedy(log_probs, 5, ALPHABET)
     assert hypothesis.text == greedy(path_log_probs(likeliest), 5, ALPHABET).text
     assert 0 <= hypothesis.confidence <= 1
+
+
+WIDE = Beam(beam_size=5000, beam_threshold=1e6, lm_weight=0.7, word_score=0.4)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return train_language_model(["a b", "ab a", "b", "b a b", "ab", "ab b"], LanguageModelSettings(order=2))
+
+
+def random_log_probs(steps, seed):
+    return torch.randn(steps, 4, generator=torch.Generator().manual_seed(seed)).log_softmax(-1)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_the_beam_finds_the_text_that_the_sum_over_all_paths_prefers(model, seed):
+    log_probs = random_log_probs(7, seed)
+    reference = PrefixBeam(ALPHABET, 5000, model, WIDE.lm_weight, WIDE.word_score, closed=True)
+    (best, score), (_, second), *_ = reference.search(log_probs)
+    found = build_decoder(WIDE, ALPHABET, model)(log_probs)
+    if score - second > 1e-3:
+        assert found.text == best
+
+
+def test_the_last_word_is_kept_without_anything_after_it(model):
+    decode = build_decoder(Beam(), ALPHABET, model)
+    assert decode(path_log_probs([2, 0, 1, 3])).text == "a b"
+    assert decode(path_log_probs([1, 3, 1, 2, 3])).text == "b ab"
+
+
+def test_the_beam_writes_only_words_of_the_language_model_and_the_open_beam_others_too(model):
+    log_probs = path_log_probs([3, 3, 0, 3, 2], 0.99)
+    assert greedy(log_probs, 5, ALPHABET).text == "bba"
+    assert set(build_decoder(Beam(), ALPHABET, model)(log_probs).text.split()) <= set(model.words)
+    assert build_decoder(OpenBeam(), ALPHABET, model)(log_probs).text == "bba"
+    assert build_decoder(OpenBeam(), ALPHABET, None)(log_probs).text == "bba"
+
+
+def test_hot_words_of_the_open_beam_are_written_where_the_sound_leaves_it_open():
+    log_probs = torch.tensor([[0.02, 0.02, 0.9, 0.06], [0.02, 0.02, 0.5, 0.46]]).log()
+    assert build_decoder(OpenBeam(), ALPHABET, None)(log_probs).text == "a"
+    assert build_decoder(OpenBeam(hot_words=("ab",)), ALPHABET, None)(log_probs).text == "ab"
+
+
+@pytest.mark.parametrize("settings", [Greedy(), Beam(), OpenBeam()], ids=lambda settings: settings.kind)
+@pytest.mark.parametrize("seed", range(5))
+def test_every_decoder_tells_words_times_and_confidences_of_its_text(model, settings, seed):
+    hypothesis = build_decoder(settings, ALPHABET, model)(random_log_probs(25, seed))
+    assert " ".join(word.text for word in hypothesis.words) == hypothesis.text
+    edges = [edge for word in hypothesis.words for edge in (word.start, word.end)]
+    assert edges == sorted(edges)
+    assert all(0 <= edge <= 25 for edge in edges)
+    assert 0 <= hypothesis.confidence <= 1
+
+
+@pytest.mark.parametrize("settings", [Greedy(), Beam(), OpenBeam()], ids=lambda settings: settings.kind)
+def test_no_steps_and_a_step_too_few_are_no_words(model, settings):
+    decode = build_decoder(settings, ALPHABET, model)
+    assert decode(torch.zeros(0, 4)).text == ""
+    assert decode(path_log_probs([0])).text == ""
+
+
+def test_a_beam_without_a_language_model_or_without_its_letters_is_refused(model):
+    with pytest.raises(SettingsError, match=r"decoder\.kind: beam needs a recognizer that carries a language model"):
+        build_decoder(Beam(), ALPHABET, None)
+    with pytest.raises(SettingsError, match="beam needs a space"):
+        build_decoder(Beam(), Alphabet.of(["ab"]), model)
+    with pytest.raises(SettingsError, match="beam needs a space"):
+        build_decoder(Beam(), Alphabet.of([" xyz"]), model)
+
+
+def test_words_of_foreign_letters_are_not_in_the_lexicon():
+    foreign = train_language_model(["a é", "b ab"], LanguageModelSettings(order=2))
+    assert sorted(spellable(foreign, ALPHABET)) == ["a", "ab", "b"]
+    assert build_decoder(Beam(), ALPHABET, foreign)(path_log_probs([2, 0, 1, 3])).text == "a b"
