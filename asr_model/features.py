@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from asr_model.config import Settings
 from asr_model.mel import Spectrum, frame_energies, mel_energies
 from asr_model.presets import expand
+from asr_model.statistics import Statistics
 
 __all__ = [
     "DType",
@@ -56,7 +57,10 @@ class _Features(Spectrum):
     """1: changes over time follow the features; 2: and the changes of these."""
     delta_window: int = Field(default=5, ge=3)
     """Frames that a change is measured over, an odd number."""
-    normalization: Literal["none", "utterance"] = "utterance"
+    normalization: Literal["none", "utterance", "global"] = "utterance"
+    """To mean 0 and variance 1 of every feature: over the utterance, or over the corpus's training split."""
+    statistics: Statistics | None = None
+    """Mean and variance that ``global`` normalizes by; `featurize` finds them where they are not given."""
     dtype: DType = "float16"
     """What shards hold."""
 
@@ -66,6 +70,8 @@ class _Features(Spectrum):
             raise ValueError("amin and log_offset are both 0: the logarithm of silence would be infinite")
         if self.delta_window % 2 == 0:
             raise ValueError(f"delta_window {self.delta_window}, wanted an odd number")
+        if self.statistics and self.normalization != "global":
+            raise ValueError(f"statistics are for normalization global, not {self.normalization}")
         return self
 
 
@@ -153,7 +159,13 @@ def compute_features(samples: NDArray[np.float32], settings: LogMel | Mfcc) -> N
         orders.append(deltas(orders[-1], settings.delta_window))
     if settings.deltas:
         values = np.concatenate(orders, axis=1)
-    return normalize(values, _min_stds(settings)) if settings.normalization == "utterance" else values
+    if settings.normalization == "utterance":
+        return normalize(values, _min_stds(settings))
+    if settings.normalization == "global":
+        means, stds = _means_and_stds(settings)
+        values -= means
+        values /= stds
+    return values
 
 
 def deltas(values: NDArray[np.float32], window: int) -> NDArray[np.float32]:
@@ -221,6 +233,18 @@ def _cosines(settings: Mfcc) -> NDArray[np.float32]:
         cosines *= 1 + length / 2 * np.sin(np.pi * order / length)
     matrix: NDArray[np.float32] = cosines.astype(np.float32)
     return matrix
+
+
+@cache
+def _means_and_stds(settings: LogMel | Mfcc) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    statistics = settings.statistics
+    if statistics is None:
+        raise ValueError("normalization: global needs statistics: those that featurize found and wrote into the shards")
+    if not len(statistics.mean) == len(statistics.variance) == settings.num_features:
+        sizes = f"{len(statistics.mean)} means and {len(statistics.variance)} variances"
+        raise ValueError(f"statistics: {sizes}, wanted {settings.num_features} of each")
+    stds = np.maximum(np.sqrt(statistics.variance), _min_stds(settings))
+    return np.array(statistics.mean, np.float32), stds.astype(np.float32)
 
 
 @cache

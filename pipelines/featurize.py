@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+from collections.abc import Iterator
 from typing import Any
 
 import apache_beam as beam
+import numpy as np
+from numpy.typing import NDArray
 
+import pipelines.io as io
 from asr_model.examples import FeaturizeSettings, make_examples, split_of
-from asr_model.records import Example, Failure, to_table
+from asr_model.features import from_bytes
+from asr_model.records import Example, Failure, Utterance, to_table
+from asr_model.statistics import FeatureSums, sum_features, total
 from pipelines.reading import read_audio
-from pipelines.units import Job, RunUnits, Unit, UnitResult, identifying
+from pipelines.units import Job, RunUnits, Survey, Unit, UnitResult, fingerprint, identifying
 
 __all__ = ["build", "job_of"]
 
@@ -24,17 +31,26 @@ def job_of(source: str, output: str, settings: FeaturizeSettings) -> Job:
 
 
 def build(pipeline: beam.Pipeline, job: Job, settings: FeaturizeSettings) -> Any:
-    """Add the featurization to a pipeline and return the collection of its finished marker."""
-    work = functools.partial(featurize_unit, output=job.output, settings=settings)
-    return pipeline | "Featurize" >> RunUnits(job, work, lambda utterance: split_of(utterance, settings.split))
+    """Add the featurization to a pipeline and return the collection of its finished marker.
+
+    Global normalization reads the training split twice: shards are written once and with their statistics in the
+    footer, which are not known before all of it was read. Decoding again costs less than writing, reading and
+    writing again, and leaves nothing behind.
+    """
+    survey = None
+    if settings.features.normalization == "global" and settings.features.statistics is None:
+        look = functools.partial(sum_unit, job=job, settings=settings)
+        survey = Survey(look, total, functools.partial(with_statistics, settings))
+    work = featurize_unit if survey else functools.partial(featurize_unit, settings=settings)
+    folder_of = functools.partial(_split_of, settings=settings)
+    return pipeline | "Featurize" >> RunUnits(job, work, folder_of, survey=survey)
 
 
-def featurize_unit(unit: Unit, output: str, settings: FeaturizeSettings) -> UnitResult:
+def featurize_unit(unit: Unit, settings: FeaturizeSettings) -> UnitResult:
     """Return the shard of a unit: examples in the order of its utterances."""
     examples: list[Example] = []
     failures: list[Failure] = []
-    for utterance in unit.utterances:
-        made = read_audio(utterance, lambda file, row=utterance: make_examples(file, row, settings))  # type: ignore[misc]
+    for made in _examples_of(unit, settings):
         if isinstance(made, Failure):
             failures.append(made)
         else:
@@ -42,3 +58,38 @@ def featurize_unit(unit: Unit, output: str, settings: FeaturizeSettings) -> Unit
     table = to_table(Example, examples, {"features": settings.features.model_dump(mode="json")})
     seconds = sum(example.duration for example in examples if not example.copy)
     return UnitResult(table if examples else None, seconds, failures)
+
+
+def sum_unit(unit: Unit, job: Job, settings: FeaturizeSettings) -> FeatureSums:
+    """Return the sums of a unit's features where it is for training, copies left out; a receipt spares a rerun."""
+    if unit.folder != "train":
+        return FeatureSums()
+    path, wanted = io.join(job.output, f"_sums/{unit.number:06d}.json"), fingerprint(unit, job)
+    if io.exists(path) and (known := io.read_json(path))["fingerprint"] == wanted:
+        return FeatureSums(known["num_frames"], tuple(known["sums"]), tuple(known["squares"]))
+    features = settings.features.model_copy(update={"normalization": "none", "dtype": "float32"})
+    plain = settings.model_copy(update={"features": features, "copies": ()})
+
+    def arrays() -> Iterator[NDArray[np.floating]]:
+        for made in _examples_of(unit, plain):
+            if not isinstance(made, Failure):
+                yield from (from_bytes(e.features, e.num_frames, "float32") for e in made)
+
+    sums = sum_features(arrays())
+    io.write_json(path, {"fingerprint": wanted, **dataclasses.asdict(sums)})
+    return sums
+
+
+def with_statistics(settings: FeaturizeSettings, sums: FeatureSums) -> FeaturizeSettings:
+    """Return the settings with the statistics that global normalization goes by."""
+    features = settings.features.model_copy(update={"statistics": sums.statistics()})
+    return settings.model_copy(update={"features": features})
+
+
+def _split_of(utterance: Utterance, settings: FeaturizeSettings) -> str:
+    return split_of(utterance, settings.split)
+
+
+def _examples_of(unit: Unit, settings: FeaturizeSettings) -> Iterator[list[Example] | Failure]:
+    for utterance in unit.utterances:
+        yield read_audio(utterance, lambda file, row=utterance: make_examples(file, row, settings))  # type: ignore[misc]

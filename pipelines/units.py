@@ -21,7 +21,19 @@ from asr_model.records import FORMAT, Failure, Layout, Utterance
 from pipelines.corpora import find_corpus, read_corpus
 from pipelines.reading import read_text
 
-__all__ = ["Job", "Receipt", "RunUnits", "Unit", "UnitResult", "finish", "identifying", "plan_units", "run_unit"]
+__all__ = [
+    "Job",
+    "Receipt",
+    "RunUnits",
+    "Survey",
+    "Unit",
+    "UnitResult",
+    "fingerprint",
+    "finish",
+    "identifying",
+    "plan_units",
+    "run_unit",
+]
 
 BYTES_PER_SECOND = 24_000
 """What a second of audio is taken for where only a file's size is known; it balances units and decides nothing else."""
@@ -84,28 +96,51 @@ class Receipt:
     failures: list[Failure]
 
 
+@dataclass(frozen=True)
+class Survey:
+    """A look at all units before the first is done: ``look`` at each, the ``total`` of what was seen, in any order and
+    grouping, and the settings that ``settle`` makes of it, with which the units are then done.
+    """
+
+    look: Callable[[Unit], Any]
+    total: Callable[[Iterable[Any]], Any]
+    settle: Callable[[Any], Settings]
+
+
 class RunUnits(beam.PTransform):
-    """Plan the units of a job, run each where Beam likes, and write the finished marker from their receipts."""
+    """Plan the units of a job, run each where Beam likes, and write the finished marker from their receipts.
+
+    ``work`` gets a unit and, after a ``survey``, the settings it led to.
+    """
 
     def __init__(
         self,
         job: Job,
-        work: Callable[[Unit], UnitResult],
+        work: Callable[..., UnitResult],
         folder_of: Callable[[Utterance], str],
         conclude: Callable[[Job, list[Receipt]], None] = lambda job, receipts: None,
+        survey: Survey | None = None,
     ):
         super().__init__()
         self.job, self.work, self.folder_of, self.conclude = job, work, folder_of, conclude
+        self.survey = survey
 
     def expand(self, root: Any) -> Any:
         """Return the collection of the one marker written."""
         job, work, folder_of, conclude = self.job, self.work, self.folder_of, self.conclude
-        return (
+        units = (
             root
             | "Source" >> beam.Create([job.source])
             | "PlanUnits" >> beam.FlatMap(lambda source: plan_units(read_corpus(source, job.layout), job, folder_of))
             | "Spread" >> beam.Reshuffle()
-            | "RunUnit" >> beam.Map(run_unit, job, work)
+        )
+        found = []
+        if survey := self.survey:
+            looks = units | "Look" >> beam.Map(survey.look) | "Total" >> beam.CombineGlobally(survey.total)
+            found = [beam.pvalue.AsSingleton(looks | "Settle" >> beam.Map(survey.settle))]
+        return (
+            units
+            | "RunUnit" >> beam.Map(run_unit, job, work, *found)
             | "Gather" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
             | "Finish" >> beam.Map(finish, job, conclude)
         )
@@ -138,7 +173,7 @@ def plan_units(
         number += 1
 
 
-def run_unit(unit: Unit, job: Job, work: Callable[[Unit], UnitResult]) -> Receipt:
+def run_unit(unit: Unit, job: Job, work: Callable[..., UnitResult], found: Settings | None = None) -> Receipt:
     """Do a unit, or nothing where its receipt says that it is done, and return the receipt.
 
     Raises:
@@ -146,12 +181,12 @@ def run_unit(unit: Unit, job: Job, work: Callable[[Unit], UnitResult]) -> Receip
     """
     unit = _with_texts(unit)
     path = _receipt_path(job, unit.number)
-    wanted = fingerprint(unit, job)
+    wanted = fingerprint(unit, job, found)
     receipt = _read_receipt(path)
     if receipt is None or receipt.fingerprint != wanted:
         # Removed first: should this worker die between file and receipt, the old one must not vouch for the new file.
         io.delete([path])
-        result = work(unit)
+        result = work(unit, found) if found else work(unit)
         num_inputs = len(unit.utterances) + len(unit.failures)
         file = None
         num_rows = 0
@@ -201,7 +236,7 @@ def identifying(settings: Settings) -> dict[str, Any]:
     return settings.model_dump(mode="json", exclude={"max_failure_rate"})
 
 
-def fingerprint(unit: Unit, job: Job) -> str:
+def fingerprint(unit: Unit, job: Job, found: Settings | None = None) -> str:
     """Return a digest of all that a unit's result depends on; a file counts by size and time of its last change."""
     files: list[tuple[int, float] | None] = []
     for utterance in unit.utterances:
@@ -209,7 +244,8 @@ def fingerprint(unit: Unit, job: Job) -> str:
             files.append(io.size_and_time(utterance.path))
         except OSError:
             files.append(None)
-    return digest([FORMAT, job.verb, job.identity, dataclasses.asdict(unit), files])
+    surveyed = [found.model_dump(mode="json")] if found else []
+    return digest([FORMAT, job.verb, job.identity, dataclasses.asdict(unit), files, *surveyed])
 
 
 def _with_texts(unit: Unit) -> Unit:

@@ -27,7 +27,7 @@ SETTINGS = {
 }
 FORBIDDEN_NAMES = {"utils", "util", "base", "common", "manager", "helpers", "misc"}
 ORDER = [
-    {"config", "presets", "streams"},
+    {"config", "presets", "statistics", "streams"},
     {"containers", "sound_files"},
     {"audio", "mel", "text", "layers", "records", "segmentation"},
     {"alignment", "ngrams", "language_model", "prefix_beam"},

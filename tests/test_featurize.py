@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from conftest import contents
 
+from asr_model.features import from_bytes
 from pipelines.__main__ import main
 
 COARSE = [
@@ -69,3 +71,60 @@ def test_copies_are_made_of_training_rows_only(archive, tmp_path):
 
 def rows_of(folder):
     return [row for path in folder.glob("part-*.parquet") for row in pq.read_table(path).to_pylist()]
+
+
+GLOBAL = ["--set", "features.normalization=global", "--set", "split.dev=0.4"]
+
+
+def stamp(path):
+    return json.loads(pq.read_schema(path).metadata[b"beamscribe"])
+
+
+def test_global_normalization_is_by_the_training_split_alone_and_stands_in_every_footer(archive, tmp_path):
+    source = archive / "references.jsonl"
+    assert featurize(source, tmp_path / "out", *GLOBAL, "--set", "unit_minutes=0.1") == 0
+    shards = sorted((tmp_path / "out").glob("*/part-*.parquet"))
+    assert {path.parent.name for path in shards} == {"train", "dev"}
+    assert len({json.dumps(stamp(path)) for path in shards}) == 1
+    training = [row for path in shards if path.parent.name == "train" for row in pq.read_table(path).to_pylist()]
+    frames = np.concatenate([from_bytes(row["features"], row["num_frames"]) for row in training]).astype(np.float64)
+    variance = np.array(stamp(shards[0])["features"]["statistics"]["variance"])
+    assert np.abs(frames.mean(axis=0)).max() < 1e-3
+    assert np.allclose(frames.std(axis=0), np.minimum(1, np.sqrt(variance) / 0.5), atol=1e-3)
+
+
+def test_global_normalization_gives_the_same_bytes_whatever_the_workers(archive, tmp_path):
+    source = archive / "references.jsonl"
+    for mode, workers in [("in_memory", 1), ("multi_processing", 2)]:
+        options = [f"--direct_running_mode={mode}", f"--direct_num_workers={workers}", "--set", "unit_minutes=0.1"]
+        assert featurize(source, tmp_path / mode, *GLOBAL, *options) == 0
+    assert contents(tmp_path / "in_memory", "*/part-*.parquet") == contents(
+        tmp_path / "multi_processing", "*/part-*.parquet"
+    )
+
+
+def test_statistics_are_those_of_one_unit_or_of_many_and_a_rerun_keeps_them(archive, tmp_path, monkeypatch):
+    source = archive / "references.jsonl"
+    assert featurize(source, tmp_path / "one", *GLOBAL) == 0
+    many = (source, tmp_path / "many", *GLOBAL, "--set", "unit_minutes=0.1")
+    assert featurize(*many) == 0
+    assert rows(tmp_path / "one") == rows(tmp_path / "many")
+    before = contents(tmp_path / "many", "*/part-*.parquet")
+
+    def refuse(*_):
+        raise AssertionError("computed again")
+
+    monkeypatch.setattr("pipelines.featurize.make_examples", refuse)
+    assert featurize(*many, "--direct_running_mode=in_memory") == 0
+    assert contents(tmp_path / "many", "*/part-*.parquet") == before
+
+
+def test_statistics_may_be_given(archive, tmp_path):
+    source = archive / "references.jsonl"
+    given = ["--set", f"features.statistics={{mean: {[0.0] * 20}, variance: {[1.0] * 20}}}"]
+    assert featurize(source, tmp_path / "given", *GLOBAL, *given) == 0
+    assert featurize(source, tmp_path / "plain", "--set", "features.normalization=none", "--set", "split.dev=0.4") == 0
+    assert not list((tmp_path / "given").glob("_sums/*"))
+    assert [row["features"] for row in rows(tmp_path / "given")] == [
+        row["features"] for row in rows(tmp_path / "plain")
+    ]
