@@ -33,15 +33,18 @@ SPEECH_LEVEL = 0.06
 NOISE_LEVEL = 0.0006
 """Root mean square of the line's hiss, 40 dB below speech."""
 MIN_SECONDS, MAX_SECONDS = 70.0, 160.0
+PAUSE_KEPT = SAMPLE_RATE // 4
+"""Samples of the pause that a turn's segment holds on both sides."""
 
 Samples = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Turn:
-    """What one side says without a pause of the other: ``start`` in samples."""
+    """What one side says without a pause of the other: ``start`` in samples; a prompt, letters, digits or a reading."""
 
     channel: int
+    kind: str
     start: int
     samples: Samples
     text: str
@@ -49,7 +52,7 @@ class Turn:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write archive/, references.jsonl and SOURCES.md."""
+    """Write archive/, references.jsonl, turns.jsonl and SOURCES.md."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, required=True, help="folder for the archive and its references")
     parser.add_argument("--cache", type=Path, default=default_cache(), help="folder of packages (default %(default)s)")
@@ -69,6 +72,7 @@ def compose(recordings: list[Recording], output: Path) -> None:
     usable = for_demo(recordings)
     (output / "archive").mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
+    segments: list[dict[str, Any]] = []
     seconds = 0.0
     prompts = [r for r in usable if r.speaker == "allison"]
     random.Random("prompts").shuffle(prompts)
@@ -79,8 +83,9 @@ def compose(recordings: list[Recording], output: Path) -> None:
         soundfile.write(output / name, stereo, SAMPLE_RATE, format="WAV", subtype="ULAW")
         seconds += len(stereo) / SAMPLE_RATE
         rows += [reference(name, channel, turns, len(stereo)) for channel in (0, 1)]
-    lines = "".join(json.dumps(row) + "\n" for row in rows)
-    (output / "references.jsonl").write_text(lines, encoding="utf-8")
+        segments += [segment(name, turn) for turn in turns]
+    for file, lines in (("references.jsonl", rows), ("turns.jsonl", segments)):
+        (output / file).write_text("".join(json.dumps(row) + "\n" for row in lines), encoding="utf-8")
     (output / "SOURCES.md").write_text(sources_table(usable), encoding="utf-8")
     words = sum(len(row["text"].split()) for row in rows)
     print(f"{NUM_CALLS} calls, {seconds / 60:.1f} min, {words} words → {output / 'archive'}")
@@ -105,7 +110,7 @@ def converse(number: int, usable: list[Recording], prompts: list[Recording]) -> 
     while at < target:
         if prompts:  # every prompt is heard once before any is heard again
             prompts.append(prompts.pop(0))
-            at = say(turns, 0, at, [prompts[-1]], order)
+            at = say(turns, 0, "prompt", at, [prompts[-1]], order)
         kind = order.choice(["letters", "digits", "reading"])
         if kind == "letters":
             words = [spoken[speller, letter] for letter in order.sample(LETTERS, order.randint(3, 7))]
@@ -113,18 +118,18 @@ def converse(number: int, usable: list[Recording], prompts: list[Recording]) -> 
             words = [spoken["captcha", digit] for digit in order.choices(DIGITS, k=order.randint(3, 8))]
         else:
             words = [order.choice(readings)]
-        at = say(turns, 1, at, words, order)
+        at = say(turns, 1, kind, at, words, order)
     return turns
 
 
-def say(turns: list[Turn], channel: int, at: int, words: list[Recording], order: random.Random) -> int:
+def say(turns: list[Turn], channel: int, kind: str, at: int, words: list[Recording], order: random.Random) -> int:
     """Add a turn of ``words`` at sample ``at`` and return where the next may begin."""
     pieces: list[Samples] = []
     for word in words:
         pieces += [load(word), np.zeros(round(order.uniform(0.1, 0.3) * SAMPLE_RATE), np.float32)]
     samples = np.concatenate(pieces[:-1])
     text = " ".join(normalize_text(word.text) for word in words)
-    turns.append(Turn(channel, at, samples, text, words[0].speaker))
+    turns.append(Turn(channel, kind, at, samples, text, words[0].speaker))
     return at + len(samples) + round(order.uniform(0.5, 2.0) * SAMPLE_RATE)
 
 
@@ -166,6 +171,20 @@ def reference(name: str, channel: int, turns: list[Turn], num_samples: int) -> d
             }
             for turn in mine
         ],
+    }
+
+
+def segment(name: str, turn: Turn) -> dict[str, Any]:
+    """Return the manifest row of one turn: a segment of its call, with a little of the pauses around it."""
+    start = max(0, turn.start - PAUSE_KEPT)
+    return {
+        "audio_filepath": name,
+        "channel": turn.channel,
+        "offset": start / SAMPLE_RATE,
+        "duration": (turn.start + len(turn.samples) + PAUSE_KEPT - start) / SAMPLE_RATE,
+        "text": turn.text,
+        "speaker": turn.speaker,
+        "kind": turn.kind,
     }
 
 

@@ -61,6 +61,17 @@ def test_speech_is_where_the_reference_says_and_nowhere_else(demo):
             assert np.sqrt(np.mean(samples[spoken] ** 2)) > 0.02
 
 
+def test_every_turn_is_a_segment_of_its_call(demo):
+    turns = [json.loads(line) for line in (demo / "turns.jsonl").read_text().splitlines()]
+    assert {row["kind"] for row in turns} == {"prompt", "letters", "digits", "reading"}
+    for row in references(demo):
+        mine = [t for t in turns if (t["audio_filepath"], t["channel"]) == (row["audio_filepath"], row["channel"])]
+        assert [turn["text"] for turn in mine] == [turn["text"] for turn in row["turns"]]
+        for turn, whole in zip(mine, row["turns"], strict=True):
+            assert 0 <= turn["offset"] <= whole["start"]
+            assert whole["end"] < turn["offset"] + turn["duration"] <= row["duration"]
+
+
 def test_nothing_is_demonstrated_on_that_was_trained_on(cached, demo):
     trained = {normalize_text(recording.text) for recording in cached if recordings.is_for_training(recording)}
     turns = [turn for row in references(demo) for turn in row["turns"] if turn["speaker"] == "allison"]
