@@ -9,15 +9,15 @@ from markupsafe import Markup
 
 from pipelines.pictures import percent
 
-__all__ = ["find"]
+__all__ = ["excess_errors", "find", "group_label"]
 
 KINDS = {
     "substitutions": "Most errors are substitutions ({}): words were heard, but taken for others.",
     "deletions": "Most errors are deletions ({}): words were said that the recognizer left out.",
     "insertions": "Most errors are insertions ({}): the recognizer wrote words that nobody said.",
 }
-MIN_SHARE = 0.02
-"""Part of all words that a group must have to be named."""
+MIN_SHARE = 0.03
+"""Part of all errors that a group must have beyond what it would have at the total rate, to be named."""
 
 
 def find(summary: Mapping[str, Any], worst_errors: Sequence[int] = ()) -> list[Markup]:
@@ -28,9 +28,24 @@ def find(summary: Mapping[str, Any], worst_errors: Sequence[int] = ()) -> list[M
         _concentration(summary, worst_errors),
         _lost(summary),
         _formatting(summary),
+        _invented(summary),
         _confusion(summary),
     ]
     return [sentence for sentence in sentences if sentence]
+
+
+def group_label(column: str) -> str:
+    """Return the name of a group as it stands in a sentence.
+
+    >>> group_label("duration_band"), group_label("sample_rate")
+    ('duration', 'sample rate')
+    """
+    return column.removesuffix("_band").replace("_", " ")
+
+
+def excess_errors(row: Mapping[str, Any], rate: float) -> float:
+    """Return the errors of a group beyond those it would have at the rate of all rows."""
+    return _errors(row) - rate * float(row["num_words"])
 
 
 def _errors(row: Mapping[str, Any]) -> int:
@@ -49,17 +64,17 @@ def _groups(summary: Mapping[str, Any]) -> Markup | None:
     """Name the group with the most errors beyond what the total rate would give it, if its interval is above that."""
     rate, candidates = summary["wer"], []
     for column, rows in (summary.get("groups") or {}).items():
-        for row in rows:
+        for row in [] if column == "case" or len(rows) < 2 else rows:
             low = (row.get("wer_interval") or [row["wer"]])[0]
-            large = row["num_words"] >= MIN_SHARE * summary["num_words"] and len(rows) > 1
-            if rate and low is not None and low > rate and large:
-                candidates.append((_errors(row) - rate * row["num_words"], column, row))
+            excess = excess_errors(row, rate or 0.0)
+            if low is not None and low > (rate or 0.0) and excess >= MIN_SHARE * _errors(summary):
+                candidates.append((excess, column, row))
     if not candidates:
         return None
     _, column, row = max(candidates, key=lambda candidate: (candidate[0], candidate[1]))
     share = _errors(row) / _errors(summary)
     return Markup('Worst by {}: <a href="#where"><bdi>{}</bdi></a> with {}, and {} of all errors.').format(
-        column, row["name"], _bold(percent(row["wer"])), percent(share, 0)
+        group_label(column), row["name"], _bold(percent(row["wer"])), percent(share, 0)
     )
 
 
@@ -93,6 +108,16 @@ def _formatting(summary: Mapping[str, Any]) -> Markup | None:
         return None
     return Markup('{} points of the unnormalized {} are <a href="#how">formatting</a>, not hearing.').format(
         _bold(f"{100 * (raw - rate):.1f}"), percent(raw)
+    )
+
+
+def _invented(summary: Mapping[str, Any]) -> Markup | None:
+    invented = summary.get("invented") or {}
+    if not invented.get("num_words"):
+        return None
+    rate = f", {invented['per_minute']:.1f} a minute" if invented["per_minute"] is not None else ""
+    return Markup('{} were <a href="#cases">recognized where nothing was said</a>{}.').format(
+        _bold(f"{invented['num_words']:,} word{'' if invented['num_words'] == 1 else 's'}"), rate
     )
 
 

@@ -71,7 +71,7 @@ def bands(
         )
         parts.append(
             Markup('<text class="strong" x="{:.1f}" y="{:.1f}">{}</text>').format(
-                x + 9, _y(rate / top) + 4, percent(rate)
+                x + 8, _y(rate / top) - 6, percent(rate)
             )
         )
     return _picture(parts, label)

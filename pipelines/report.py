@@ -16,8 +16,8 @@ from markupsafe import Markup
 
 from asr_model.records import Failure, Transcript
 from asr_model.scoring import Score, align_words
-from pipelines.findings import find
-from pipelines.pictures import histogram, percent
+from pipelines.findings import excess_errors, find, group_label
+from pipelines.pictures import bands, histogram, percent, whisker
 from pipelines.report_rows import file_row, relative_audio, worst
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ HERE = Path(__file__).parent
 MAX_PAIRS = 15
 MAX_FAILURES = 200
 MAX_GROUP_ROWS = 12
+BANDS = {"duration_band", "level_band"}
+"""Groups whose values are in an order: shown as a picture."""
 BINS = 20
 """Bars of the histogram between 0 and 100 %; one more for none and one for above."""
 
@@ -39,6 +41,19 @@ REASONS = {
     "ambiguous-channel": "the reference names no channel and the recording has several; not counted",
     "no-transcript": "there is no transcript; all words of the reference count as deleted",
     "no-reference": "a transcript that no reference asks for; not counted",
+}
+ERRORS = (
+    ("sub", "Confused", "confusions"),
+    ("del", "Left out", "deleted_words"),
+    ("ins", "Invented", "inserted_words"),
+)
+CASES = {
+    "both sides": "a reference and a transcript that both have words",
+    "empty reference": "nothing was said, something was recognized: all of it is insertions, and there is no rate",
+    "empty hypothesis": "something was said, nothing was recognized: all of it is deletions",
+    "both empty": "nothing was said and nothing recognized: right",
+    "missing hypothesis": "there is no transcript: all words of the reference count as deleted",
+    "no reference": "a transcript that no reference asks for: not counted",
 }
 LEGEND = (
     ("sub", "sales", "sails", "substituted"),
@@ -75,12 +90,13 @@ def render_report(
             ],
             findings=find(summary, [score.words.num_errors for score, _ in shown]),
             histogram=histogram(summary["histogram"], "Files by word error rate", every=4),
-            duration_pictures=[],
-            groups=[],
+            band_pictures=list(_band_pictures(summary)),
+            groups=list(_groups(summary)),
+            cases=[(row, CASES[row["name"]]) for row in summary.get("groups", {}).get("case", ())],
+            invented=summary.get("invented"),
             errors=[
-                ("sub", "Confused", [((said, heard), n) for said, heard, n in summary["confusions"]]),
-                ("del", "Left out", [((word,), n) for word, n in summary["deleted_words"]]),
-                ("ins", "Invented", [((word,), n) for word, n in summary["inserted_words"]]),
+                (kind, title, [(words, number) for *words, number in summary[name][:MAX_PAIRS]])
+                for kind, title, name in ERRORS
             ],
             calibration=None,
             keywords=[],
@@ -119,6 +135,31 @@ def page_environment() -> Environment:
         "media-src 'self' file:",
     }
     return environment
+
+
+def _band_pictures(summary: Mapping[str, Any]) -> Iterable[tuple[str, Markup]]:
+    """Yield (name, picture) of the rate by duration and level, where the rows differ in them."""
+    for column in sorted(BANDS & (summary.get("groups") or {}).keys()):
+        rows = [row for row in summary["groups"][column] if row["name"] != "none"]
+        if len(rows) > 1:
+            points = [(row["name"], row["wer"], row["wer_interval"], row["num_rows"]) for row in rows]
+            name = group_label(column)
+            yield name, bands(points, summary["wer"], f"Word error rate by {name}")
+
+
+def _groups(summary: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+    """Yield the tables of groups, first the values that cost most: with the most errors beyond the total's rate."""
+    rate = summary["wer"] or 0.0
+    for column, rows in (summary.get("groups") or {}).items():
+        if column == "case" or column in BANDS or len(rows) < 2:
+            continue
+        kept = sorted(rows, key=lambda row: (-excess_errors(row, rate), row["name"]))[:MAX_GROUP_ROWS]
+        top = max([(row["wer_interval"] or [0, row["wer"] or 0])[1] for row in kept] + [summary["wer"] or 0])
+        yield {
+            "name": group_label(column),
+            "rows": [row | {"picture": whisker(row["wer"], row["wer_interval"], top, summary["wer"])} for row in kept],
+            "num_hidden": len(rows) - len(kept),
+        }
 
 
 def _described(summary: Mapping[str, Any], scores: Sequence[Score]) -> dict[str, Any]:

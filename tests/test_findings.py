@@ -41,7 +41,7 @@ def test_the_group_that_costs_most_is_named_if_it_is_worse_for_sure_and_not_tiny
     groups = [
         group("agent", 800, 80, [0.08, 0.12]),
         group("customer", 180, 110, [0.5, 0.7]),
-        group("robot", 10, 10, [0.9, 1.0]),
+        group("robot", 5, 5, [0.9, 1.0]),
         group("unsure", 100, 40, [0.1, 0.8]),
     ]
     first = said(TOTALS | {"groups": {"speaker": groups}})[0]

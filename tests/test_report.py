@@ -18,9 +18,11 @@ def scored(name, reference, hypothesis):
     return score(Utterance(name, name, 0, reference), transcript, EvaluateSettings(normalization="none"))
 
 
-def page(scores, failures=(), folder="out"):
+def page(scores, failures=(), folder="out", more=None):
     job = job_of("transcripts", f"{folder}/references.jsonl", f"{folder}/report", EvaluateSettings())
-    return render_report(summarize(scores, failures), ((row, None) for row in scores), list(failures), job)
+    return render_report(
+        summarize(scores, failures) | (more or {}), ((row, None) for row in scores), list(failures), job
+    )
 
 
 def embedded(html):
@@ -68,6 +70,27 @@ def test_every_file_stands_in_one_bar_and_only_the_flawless_in_the_first():
     html = page([scored(f"{number}.wav", *pair) for number, pair in enumerate(pairs)])
     bars = re.findall(r"<rect[^>]*><title>([^:]*)\u202f%: 1</title>", html)
     assert bars == ["0", "5", "50", "&gt; 100"]
+
+
+def test_sections_appear_when_their_figures_are_there():
+    scores = [scored("a.wav", "one two three four", "one too three four"), scored("b.wav", "five", "five")]
+    plain = page(scores)
+    assert "By agent" not in plain
+    assert "Special cases" not in plain
+    row = {"num_words": 4, "num_rows": 1, "substitutions": 1, "deletions": 0, "insertions": 0, "wer": 0.25}
+    rows = [row | {"name": name, "wer_interval": [0.1, 0.4]} for name in ("under 2 s", "2 to 5 s")]
+    groups = {"agent": [rows[0] | {"name": EVIL}, rows[1]], "duration_band": rows, "one": rows[:1]}
+    more = {
+        "groups": groups | {"case": [row | {"name": "both sides", "wer_interval": None}]},
+        "wer_interval": [0.1, 0.3],
+        "raw_wer": 0.4,
+        "normalization": ["numbers_to_words 1", "basic 2"],
+    }
+    html = page(scores, more=more)
+    for text in ("By <bdi>agent", "by duration", "Special cases", "between 10.0", "numbers_to_words 1", "20.0 points"):
+        assert text in html
+    assert "By <bdi>one" not in html  # a group of one value says nothing
+    assert html.count("</script>") == 2
 
 
 def test_recordings_that_are_there_get_a_relative_link(tmp_path):
