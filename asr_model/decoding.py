@@ -26,11 +26,14 @@ from asr_model.text import BLANK, Alphabet
 __all__ = [
     "Beam",
     "Decoder",
+    "DecoderChoice",
     "DecoderSettings",
     "Greedy",
     "Hypothesis",
     "OpenBeam",
+    "Tuned",
     "build_decoder",
+    "choose",
     "greedy",
     "hypothesis_of",
     "spellable",
@@ -76,7 +79,29 @@ class OpenBeam(Settings):
     """Added for each of them."""
 
 
+class Tuned(Settings):
+    """The decoder that the recognizer was given when it was tuned: greedy where it carries no language model."""
+
+    kind: Literal["recognizer"] = "recognizer"
+
+
 DecoderSettings = Annotated[Greedy | Beam | OpenBeam, Field(discriminator="kind")]
+"""A decoder as a recognizer carries it."""
+DecoderChoice = Annotated[Tuned | Greedy | Beam | OpenBeam, Field(discriminator="kind")]
+"""A decoder as one may ask for it."""
+
+
+def choose(asked: DecoderChoice, carried: DecoderSettings) -> DecoderSettings:
+    """Return the decoder asked for; what it leaves open is as ``carried``, if that is of the same kind.
+
+    >>> choose(Beam(beam_size=8), Beam(lm_weight=0.5)).lm_weight
+    0.5
+    """
+    if isinstance(asked, Tuned):
+        return carried
+    if type(asked) is type(carried):
+        return carried.model_copy(update={name: getattr(asked, name) for name in asked.model_fields_set})
+    return asked
 
 
 @dataclass(frozen=True)

@@ -57,17 +57,11 @@ class Perplexity:
         return self.num_unknown / self.num_words if self.num_words else None
 
 
+@dataclass(frozen=True)
 class LanguageModel:
-    """A word n-gram, from the bytes of a gzipped ARPA file."""
+    """A word n-gram: ``data`` are the bytes of a gzipped ARPA file, read when they are first needed."""
 
-    def __init__(self, data: bytes):
-        from flashlight.lib.text.decoder.kenlm import KenLM
-        from flashlight.lib.text.dictionary import Dictionary
-
-        self.data = data
-        self._index = {word: index for index, word in enumerate(self.words)}
-        with self.as_file() as path:
-            self._model = KenLM(path, Dictionary([*self.words, UNKNOWN]))
+    data: bytes
 
     @cached_property
     def words(self) -> tuple[str, ...]:
@@ -78,6 +72,18 @@ class LanguageModel:
                 break
         unigrams = (line.split("\t")[1] for line in _until_blank(lines))
         return tuple(word for word in unigrams if word not in (BEGIN, END, UNKNOWN))
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        return {word: index for index, word in enumerate(self.words)}
+
+    @cached_property
+    def _model(self) -> Any:
+        from flashlight.lib.text.decoder.kenlm import KenLM
+        from flashlight.lib.text.dictionary import Dictionary
+
+        with self.as_file() as path:
+            return KenLM(path, Dictionary([*self.words, UNKNOWN]))
 
     def start(self) -> Any:
         """Return the state before the first word of a text."""

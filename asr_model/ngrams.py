@@ -36,7 +36,7 @@ def train_ngrams(texts: Iterable[str], order: int, min_count: int = 1) -> Iterat
             totals[ngram[:-1]] += count
             spared[ngram[:-1]] += discounts[min(count, 3) - 1]
         backoffs |= {history: spared[history] / total for history, total in totals.items()}
-        shorter = probabilities[-1] if length > 1 else {(): 1 / size}
+        shorter: dict[Ngram, float] = probabilities[-1] if length > 1 else {(): 1 / size}
         probabilities.append(
             {
                 ngram: (count - discounts[min(count, 3) - 1]) / totals[ngram[:-1]]

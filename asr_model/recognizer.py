@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,16 +16,18 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from asr_model.batches import pad_features
-from asr_model.config import Settings, load_settings
-from asr_model.decoding import Hypothesis
+from asr_model.config import Settings, SettingsError, load_settings
+from asr_model.decoding import Decoder, DecoderChoice, DecoderSettings, Greedy, Hypothesis, build_decoder, choose
 from asr_model.features import Features, compute_features
-from asr_model.networks import Network, NetworkSettings, build_network
+from asr_model.language_model import LanguageModel
+from asr_model.networks import CtcNetwork, Network, NetworkSettings, build_network
 from asr_model.text import Alphabet
 
 __all__ = [
     "Recognizer",
     "RecognizerError",
     "RecognizerSettings",
+    "change_recognizer",
     "load_recognizer",
     "read_metadata",
     "recognizer_file",
@@ -32,6 +35,8 @@ __all__ = [
 ]
 
 METADATA_KEY = "beamscribe"
+LANGUAGE_MODEL = "language_model"
+"""Name of the tensor that holds the bytes of a gzipped ARPA file."""
 
 
 class RecognizerError(ValueError):
@@ -44,15 +49,39 @@ class RecognizerSettings(Settings):
     features: Features
     alphabet: Alphabet
     network: NetworkSettings
+    decoder: DecoderSettings = Greedy()
+    """How log-probabilities become text, where nothing else is asked for."""
 
 
 @dataclass(frozen=True)
 class Recognizer:
-    """Turns samples into text. ``digest`` identifies settings and weights together."""
+    """Turns samples into text. ``digest`` identifies settings, weights and language model as they were loaded."""
 
     settings: RecognizerSettings
     network: Network
     digest: str
+    language_model: LanguageModel | None = None
+
+    def with_decoder(self, asked: DecoderChoice) -> Recognizer:
+        """Return this recognizer with another decoder; what ``asked`` leaves open is as in this one's.
+
+        Raises:
+            SettingsError: the decoder needs a language model that is not there, or a network that is trained by CTC.
+        """
+        decoder = choose(asked, self.settings.decoder)
+        if not isinstance(self.network, CtcNetwork) and not isinstance(decoder, Greedy):
+            kind = self.settings.network.kind
+            raise SettingsError(
+                f"decoder.kind: {decoder.kind} needs a network trained by CTC, and {kind} searches itself"
+            )
+        changed = replace(self, settings=self.settings.model_copy(update={"decoder": decoder}))
+        changed.decode  # noqa: B018 (built now, so that what is missing is said before any work starts)
+        return changed
+
+    @cached_property
+    def decode(self) -> Decoder:
+        """What turns log-probabilities (S, V) of one segment into its hypothesis; of networks trained by CTC."""
+        return build_decoder(self.settings.decoder, self.settings.alphabet, self.language_model)
 
     @property
     def step_seconds(self) -> float:
@@ -79,18 +108,38 @@ class Recognizer:
     @torch.inference_mode()
     def _recognize_batch(self, batch: list[int], features: list[NDArray[np.float32]]) -> dict[int, Hypothesis]:
         padded, num_frames = pad_features([features[index] for index in batch])
-        return dict(zip(batch, self.network.decode(padded, num_frames, self.settings.alphabet), strict=True))
+        if not isinstance(self.network, CtcNetwork):
+            return dict(zip(batch, self.network.decode(padded, num_frames, self.settings.alphabet), strict=True))
+        log_probs, num_steps = self.network(padded, num_frames)
+        rows = zip(batch, log_probs, num_steps.tolist(), strict=True)
+        return {index: self.decode(row[:steps]) for index, row, steps in rows}
 
 
 def save_recognizer(
-    settings: RecognizerSettings, weights: dict[str, torch.Tensor], provenance: dict[str, Any]
+    settings: RecognizerSettings,
+    weights: dict[str, torch.Tensor],
+    provenance: dict[str, Any],
+    language_model: LanguageModel | None = None,
 ) -> bytes:
-    """Return the bytes of a recognizer file: safetensors, with settings and provenance as JSON metadata."""
+    """Return the bytes of a recognizer file: safetensors, with settings and provenance as JSON metadata.
+
+    The language model is a tensor of bytes beside the weights: a recognizer is one file.
+    """
     metadata = {"settings": settings.model_dump(mode="json"), "provenance": provenance}
-    return save(
-        {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()},
-        {METADATA_KEY: json.dumps(metadata, sort_keys=True)},
-    )
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    if language_model:
+        tensors[LANGUAGE_MODEL] = torch.frombuffer(bytearray(language_model.data), dtype=torch.uint8)
+    return save(tensors, {METADATA_KEY: json.dumps(metadata, sort_keys=True)})
+
+
+def change_recognizer(
+    data: bytes, source: str, decoder: DecoderSettings, language_model: LanguageModel | None, made: dict[str, Any]
+) -> bytes:
+    """Return a recognizer file's bytes with another decoder and language model; ``made`` joins its provenance."""
+    recognizer = load_recognizer(data, source)
+    settings = recognizer.settings.model_copy(update={"decoder": decoder})
+    provenance = {**read_metadata(data, source)["provenance"], **made}
+    return save_recognizer(settings, recognizer.network.state_dict(), provenance, language_model)
 
 
 def load_recognizer(data: bytes, source: str) -> Recognizer:
@@ -104,13 +153,15 @@ def load_recognizer(data: bytes, source: str) -> Recognizer:
     except SafetensorError as error:
         raise RecognizerError(f"{source}: not a safetensors file: {error}") from error
     metadata = read_metadata(data, source)
+    stored = weights.pop(LANGUAGE_MODEL, None)
     settings = load_settings(RecognizerSettings, metadata["settings"], source)
     network = build_network(settings.network, settings.features.num_features, settings.alphabet.size)
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
         raise RecognizerError(f"{source}: the weights do not fit the settings: {error}") from error
-    return Recognizer(settings, network.eval(), hashlib.blake2b(data, digest_size=8).hexdigest())
+    language_model = None if stored is None else LanguageModel(stored.numpy().tobytes())
+    return Recognizer(settings, network.eval(), hashlib.blake2b(data, digest_size=8).hexdigest(), language_model)
 
 
 def read_metadata(data: bytes, source: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from asr_model.audio import Audio, AudioSettings, decode, resample, select_channels
 from asr_model.config import Settings
-from asr_model.decoding import Hypothesis
+from asr_model.decoding import DecoderChoice, Hypothesis, Tuned
 from asr_model.recognizer import Recognizer
 from asr_model.records import Layout, Segment, Transcript, Utterance, Word
 from asr_model.segmentation import SegmentationSettings, speech_segments
@@ -26,6 +26,7 @@ class TranscribeSettings(Settings):
     """How the archive lies on disk; ``auto``: what is found there."""
     audio: AudioSettings = AudioSettings()
     segmentation: SegmentationSettings = SegmentationSettings()
+    decoder: DecoderChoice = Tuned()
     batch_frames: int = Field(default=12000, ge=1)
     """Feature frames recognized at once, padding included."""
     unit_minutes: float = Field(default=10.0, gt=0)

@@ -12,6 +12,7 @@ import apache_beam as beam
 import torch
 
 import pipelines.io as io
+from asr_model.decoding import DecoderChoice
 from asr_model.recognizer import Recognizer, load_recognizer, recognizer_file
 from asr_model.records import Failure, Transcript, to_table
 from asr_model.transcription import Speech, TranscribeSettings, find_speech, transcribe
@@ -19,16 +20,26 @@ from pipelines.reading import read_audio
 from pipelines.resources import shipped_recognizer
 from pipelines.units import Job, Receipt, RunUnits, Unit, UnitResult, identifying
 
-__all__ = ["build", "job_of"]
+__all__ = ["build", "job_of", "settle_decoder"]
 
 TRANSCRIPTS_FILE = "transcripts.jsonl"
+
+
+def settle_decoder(settings: TranscribeSettings, recognizer: str | None) -> TranscribeSettings:
+    """Return the settings with the decoder spelled out that ``recognizer`` carries, where they leave it open.
+
+    Raises:
+        SettingsError: the recognizer cannot be decoded that way.
+    """
+    decoder = _recognizer(recognizer, settings.decoder).settings.decoder
+    return settings.model_copy(update={"decoder": decoder})
 
 
 def job_of(source: str, recognizer: str | None, output: str, settings: TranscribeSettings) -> Job:
     """Return the job that transcribes ``source`` into ``output``; ``recognizer`` None is the shipped one."""
     identity = {
         "settings": identifying(settings),
-        "recognizer": _recognizer(recognizer).digest,
+        "recognizer": _recognizer(recognizer, settings.decoder).digest,
     }
     return Job(
         "transcribe", source, output, settings.unit_minutes * 60, settings.max_failure_rate, identity, settings.corpus
@@ -45,7 +56,7 @@ def transcribe_unit(unit: Unit, recognizer: str | None, settings: TranscribeSett
     """Return the transcripts of a unit, in the order of its recordings and their channels."""
     # One thread, whatever the machine: the number of threads changes the last bits of a result.
     torch.set_num_threads(1)
-    loaded = _recognizer(recognizer)
+    loaded = _recognizer(recognizer, settings.decoder)
     speeches: list[Speech] = []
     failures: list[Failure] = []
     sample_rate = loaded.settings.features.sample_rate
@@ -78,8 +89,8 @@ def _manifest_lines(paths: list[str]) -> Iterator[str]:
 
 
 @functools.lru_cache(maxsize=1)
-def _recognizer(path: str | None) -> Recognizer:
+def _recognizer(path: str | None, decoder: DecoderChoice) -> Recognizer:
     """Return the recognizer, loaded once in a worker process; None is the shipped one, wherever it lies there."""
     file_path = recognizer_file(path or shipped_recognizer())
     with io.open_file(file_path) as file:
-        return load_recognizer(file.read(), file_path)
+        return load_recognizer(file.read(), file_path).with_decoder(decoder)

@@ -74,9 +74,9 @@ def run_train(parsed: argparse.Namespace, options: PipelineOptions) -> str:
 def run_transcribe(parsed: argparse.Namespace, options: PipelineOptions) -> str:
     """Archive → transcripts."""
     from asr_model.transcription import TranscribeSettings
-    from pipelines.transcribe import build, job_of
+    from pipelines.transcribe import build, job_of, settle_decoder
 
-    settings = _settings(TranscribeSettings, parsed)
+    settings = settle_decoder(_settings(TranscribeSettings, parsed), parsed.recognizer)
     job = job_of(parsed.input, parsed.recognizer, parsed.output, settings)
     success = _run_job(job, lambda pipeline: build(pipeline, job, parsed.recognizer, settings), parsed, options)
     return _account(success, "transcripts", parsed.output)

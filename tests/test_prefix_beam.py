@@ -30,8 +30,9 @@ def text_of(path):
 def sums_over_all_paths(log_probs):
     """Return the log-probability of every text there is: summed over every path that writes it."""
     sums = {}
-    for path in itertools.product(range(4), repeat=len(log_probs)):
-        p = math.exp(sum(log_probs[range(len(path)), list(path)].tolist()))
+    probs = log_probs.exp().tolist()
+    for path in itertools.product(range(4), repeat=len(probs)):
+        p = math.prod(step[token] for step, token in zip(probs, path, strict=True))
         sums[text_of(path)] = sums.get(text_of(path), 0.0) + p
     return {text: math.log(p) for text, p in sums.items()}
 

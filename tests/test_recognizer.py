@@ -11,7 +11,16 @@ import torch
 from safetensors.torch import save
 
 from asr_model.config import SettingsError
-from asr_model.recognizer import RecognizerError, load_recognizer, read_metadata, recognizer_file, save_recognizer
+from asr_model.decoding import Beam, Greedy, OpenBeam, Tuned
+from asr_model.language_model import LanguageModelSettings, train_language_model
+from asr_model.recognizer import (
+    RecognizerError,
+    change_recognizer,
+    load_recognizer,
+    read_metadata,
+    recognizer_file,
+    save_recognizer,
+)
 
 
 @pytest.fixture(scope="module")
@@ -150,3 +159,48 @@ def test_the_steps_of_the_network_are_as_long_as_its_strides_say(data):
     with torch.inference_mode():
         _, num_steps = recognizer.network(features, torch.tensor([1000]))
     assert recognizer.step_seconds * num_steps[0] == 1000 / recognizer.settings.features.frames_per_second
+
+
+@pytest.fixture(scope="module")
+def with_words(data):
+    model = train_language_model(["a b c", "ab c", "b", "c a b", "abc"], LanguageModelSettings(order=2))
+    return change_recognizer(data, "file", Beam(lm_weight=0.5), model, {"lm": {"texts": 5}})
+
+
+def test_a_language_model_travels_in_the_file_and_changes_the_digest_and_no_weight(data, with_words):
+    first, second = load_recognizer(data, "file"), load_recognizer(with_words, "file")
+    assert first.language_model is None
+    assert set(second.language_model.words) == {"a", "b", "c", "ab", "abc"}
+    assert second.settings.decoder == Beam(lm_weight=0.5)
+    assert second.digest != first.digest
+    assert torch.equal(log_probs(second), log_probs(first))
+    assert read_metadata(with_words, "file")["provenance"] == {"lm": {"texts": 5}}
+    greedy = second.with_decoder(Greedy())
+    assert greedy.recognize(sounds(5)) == first.recognize(sounds(5))
+    assert greedy.digest == second.digest
+
+
+def test_it_decodes_as_it_was_tuned_unless_asked_otherwise(with_words):
+    recognizer = load_recognizer(with_words, "file")
+    tuned = [hypothesis.text for hypothesis in recognizer.recognize(sounds(8))]
+    assert set(" ".join(tuned).split()) <= {"a", "b", "c", "ab", "abc"}
+    assert [h.text for h in recognizer.with_decoder(Tuned()).recognize(sounds(8))] == tuned
+    assert [h.text for h in recognizer.with_decoder(Beam()).recognize(sounds(8))] == tuned
+    assert [h.text for h in recognizer.with_decoder(OpenBeam()).recognize(sounds(8))] != tuned
+    assert recognizer.with_decoder(Beam(beam_size=5)).settings.decoder == Beam(beam_size=5, lm_weight=0.5)
+
+
+def test_beam_hypotheses_do_not_depend_on_the_batch(with_words):
+    recognizer = load_recognizer(with_words, "file")
+    alone = [recognizer.recognize([sound])[0] for sound in sounds(12)]
+    together = recognizer.recognize(sounds(12), 10_000)
+    assert len({hypothesis.text for hypothesis in alone}) > 3
+    assert [h.text for h in together] == [h.text for h in alone]
+    assert [[(w.start, w.end) for w in h.words] for h in together] == [
+        [(w.start, w.end) for w in h.words] for h in alone
+    ]
+
+
+def test_a_decoder_that_the_recognizer_cannot_have_is_refused(data):
+    with pytest.raises(SettingsError, match="carries a language model"):
+        load_recognizer(data, "file").with_decoder(Beam())

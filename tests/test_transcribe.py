@@ -11,6 +11,9 @@ import time
 import pytest
 from conftest import call, contents
 
+from asr_model.decoding import Beam
+from asr_model.language_model import LanguageModelSettings, train_language_model
+from asr_model.recognizer import change_recognizer
 from pipelines.__main__ import main
 
 RESULTS = ("transcripts.jsonl", "transcripts/*", "failures.jsonl", "_SUCCESS")
@@ -110,3 +113,29 @@ def test_another_recognizer_does_not_mix_into_the_folder(undisturbed, archive, r
     more[more.index("--recognizer") : more.index("--recognizer") + 2] = []
     assert main(more) == 2
     assert "differing: recognizer" in capsys.readouterr().err
+
+
+def test_the_decoder_is_the_recognizer_s_own_or_another_and_its_words_are_timed(archive, recognizer_folder, tmp_path):
+    data = (recognizer_folder / "recognizer.safetensors").read_bytes()
+    model = train_language_model(["a b c", "ab c", "b", "c a b"], LanguageModelSettings(order=2))
+    path = tmp_path / "words.safetensors"
+    path.write_bytes(change_recognizer(data, "file", Beam(), model, {}))
+    source = archive / "*.wav"
+    assert main(arguments(source, tmp_path / "own", path, "--direct_num_workers=2")) == 0
+    assert (
+        main(arguments(source, tmp_path / "same", path, "--direct_num_workers=1", "--set", "decoder={kind: beam}")) == 0
+    )
+    assert contents(tmp_path / "own", *RESULTS) == contents(tmp_path / "same", *RESULTS)
+    rows = transcripts(tmp_path / "own")
+    assert {"a", "b"} <= {word for row in rows for word in row["pred_text"].split()} <= {"a", "b", "c", "ab"}
+    for row in rows:
+        assert " ".join(word["text"] for word in row["words"]) == row["pred_text"]
+        edges = [edge for word in row["words"] for edge in (word["start"], word["end"])]
+        assert edges == sorted(edges)
+
+
+def test_a_beam_without_a_language_model_is_refused_before_any_work(archive, recognizer_folder, tmp_path, capsys):
+    more = ["--set", "decoder.kind=beam"]
+    assert main(arguments(archive / "*.wav", tmp_path / "out", recognizer_folder, *more)) == 2
+    assert "carries a language model" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
