@@ -65,7 +65,7 @@ def is_url(path: str) -> bool:
 
 def join(folder: str, path: str) -> str:
     """Return ``path`` seen from ``folder``: absolute paths and URLs stay what they are."""
-    if is_url(path) or Path(path).is_absolute() or folder in ("", "."):
+    if is_url(path) or path.startswith("/") or folder in ("", "."):
         return path
     return f"{folder.rstrip('/')}/{path}"
 

@@ -29,6 +29,7 @@ _TYPES: dict[str, tuple[tuple[type, ...], str]] = {
 MAX_CHANNEL = 65_535
 """The highest channel that any format of audio can have."""
 MAX_SECONDS = 1e9
+_STRICT = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 _BLANKS = re.compile(r"[ \t]+")
 
 
@@ -49,7 +50,7 @@ def parse_row(row: Any, folder: str) -> Utterance:
             raise ValueError(f"{name} is {json.dumps(value)}, wanted {wanted}")
     if "\0" in row["audio_filepath"]:
         raise ValueError(f"audio_filepath is {json.dumps(row['audio_filepath'])}, wanted {_TYPES['audio_filepath'][1]}")
-    json.dumps(row, ensure_ascii=False, allow_nan=False).encode()  # what no output file could hold is refused here
+    _STRICT.encode(row).encode()  # what no output file could hold is refused here
     channel, offset, duration, speaker = (row.get(name) for name in ("channel", "offset", "duration", "speaker"))
     if not (channel in (None, "all", "mix") or (isinstance(channel, int) and channel <= MAX_CHANNEL)):
         raise ValueError(f"channel is {json.dumps(channel)}, wanted {_TYPES['channel'][1]}")

@@ -39,6 +39,8 @@ BYTES_PER_SECOND = 24_000
 """What a second of audio is taken for where only a file's size is known; it balances units and decides nothing else."""
 UNKNOWN_SECONDS = 60.0
 """What a recording is taken for where not even that is known, so that no unit grows without bound."""
+MAX_ROWS = 10_000
+"""A unit's most rows, however short their audio is or however many of them are bad, so that it stays small."""
 UNITS_FOLDER = "_units"
 
 
@@ -107,6 +109,19 @@ class Survey:
     settle: Callable[[Any], Settings]
 
 
+@dataclass
+class _Pending:
+    """A unit that is being filled."""
+
+    utterances: list[Utterance]
+    failures: list[Failure]
+    seconds: float = 0.0
+
+    @property
+    def num_rows(self) -> int:
+        return len(self.utterances) + len(self.failures)
+
+
 class RunUnits(beam.PTransform):
     """Plan the units of a job, run each where Beam likes, and write the finished marker from their receipts.
 
@@ -151,26 +166,32 @@ def plan_units(
 ) -> Iterator[Unit]:
     """Cut rows, in their order and per folder, into units of about ``job.unit_seconds`` each."""
     number = 0
-    pending: dict[str, tuple[list[Utterance], list[Failure], float]] = {}
+    pending: dict[str, _Pending] = {}
     for row, num_bytes in rows:
+        if isinstance(row, Utterance):
+            try:
+                folder = folder_of(row)
+            except ValueError as error:
+                row = Failure.of(row, "bad-manifest-line", str(error))
         if isinstance(row, Failure):
             folder = next(iter(pending), "")
-            utterances, failures, seconds = pending.get(folder, ([], [], 0.0))
-            pending[folder] = (utterances, [*failures, row], seconds)
-            continue
-        folder = folder_of(row)
-        utterances, failures, seconds = pending.pop(folder, ([], [], 0.0))
-        utterances.append(row)
-        seconds += row.duration or num_bytes / BYTES_PER_SECOND or UNKNOWN_SECONDS
-        Metrics.counter("beamscribe", "recordings_planned").inc()
-        if seconds >= job.unit_seconds:
-            yield Unit(number, folder, tuple(utterances), tuple(failures))
-            number += 1
+        unit = pending.setdefault(folder, _Pending([], []))
+        if isinstance(row, Failure):
+            unit.failures.append(row)
         else:
-            pending[folder] = (utterances, failures, seconds)
-    for folder, (utterances, failures, _) in sorted(pending.items()):
-        yield Unit(number, folder, tuple(utterances), tuple(failures))
+            unit.utterances.append(row)
+            unit.seconds += row.duration or num_bytes / BYTES_PER_SECOND or UNKNOWN_SECONDS
+        if unit.seconds >= job.unit_seconds or unit.num_rows >= MAX_ROWS:
+            yield _planned(number, folder, pending.pop(folder))
+            number += 1
+    for folder, unit in sorted(pending.items()):
+        yield _planned(number, folder, unit)
         number += 1
+
+
+def _planned(number: int, folder: str, unit: _Pending) -> Unit:
+    Metrics.counter("beamscribe", "recordings_planned").inc(unit.num_rows)
+    return Unit(number, folder, tuple(unit.utterances), tuple(unit.failures))
 
 
 def run_unit(unit: Unit, job: Job, work: Callable[..., UnitResult], found: Settings | None = None) -> Receipt:

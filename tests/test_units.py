@@ -161,3 +161,45 @@ def test_too_many_failures_are_listed_but_leave_no_marker(tmp_path):
         finish([receipt], job, lambda job, receipts: None)
     assert len((tmp_path / "out" / io.FAILURES_FILE).read_text().splitlines()) == 2
     assert not (tmp_path / "out" / io.SUCCESS_FILE).exists()
+
+
+@pytest.mark.parametrize("bad", [True, False])
+def test_a_unit_stays_small_however_short_or_bad_its_rows_are(tmp_path, bad):
+    rows = [Failure(f"m:{n}", None, "bad-manifest-line", "x") if bad else Utterance(str(n), "x") for n in range(25_000)]
+    rows = [dataclasses.replace(row, **({} if bad else {"duration": 1e-6})) for row in rows]
+    units = plan(rows, make_job(tmp_path))
+    assert [len(unit.failures) + len(unit.utterances) for unit in units] == [10_000, 10_000, 5_000]
+    assert [row for unit in units for row in (*unit.failures, *unit.utterances)] == rows
+
+
+def test_a_row_that_belongs_in_no_folder_is_a_failure(tmp_path):
+    good, bad = utterances(tmp_path, [1.0, 1.0])
+
+    def folder_of(row):
+        if row is bad:
+            raise ValueError("split 'both', wanted one of train, dev, test")
+        return "train"
+
+    (unit,) = plan([good, bad], make_job(tmp_path), folder_of)
+    assert unit.utterances == (good,)
+    assert [(row.audio_filepath, row.reason) for row in unit.failures] == [("1.wav", "bad-manifest-line")]
+
+
+def test_a_text_beside_a_recording_is_read_by_the_worker_and_a_change_of_it_is_noticed(tmp_path):
+    (tmp_path / "0.txt").write_text("one")
+    (row,) = utterances(tmp_path, [1.0])
+    (unit,) = plan([dataclasses.replace(row, text_path=str(tmp_path / "0.txt"))], make_job(tmp_path))
+    seen, job = [], make_job(tmp_path)
+
+    def reads(unit):
+        seen.append([row.text for row in unit.utterances])
+        return UnitResult(None, 0.0, [])
+
+    run_unit(unit, job, reads)
+    run_unit(unit, job, reads)
+    (tmp_path / "0.txt").write_text("two")
+    run_unit(unit, job, reads)
+    assert seen == [["one"], ["two"]]
+    (tmp_path / "0.txt").unlink()
+    receipt = run_unit(unit, job, reads)
+    assert (seen[-1], receipt.num_inputs, [failure.reason for failure in receipt.failures]) == ([], 1, ["missing"])
