@@ -21,7 +21,7 @@ MIN_SHARE = 0.03
 
 
 def find(summary: Mapping[str, Any], worst_errors: Sequence[int] = ()) -> list[Markup]:
-    """Return the sentences; ``worst_errors`` are the errors of the worst rows, most first."""
+    """Return the sentences; ``worst_errors`` are the errors of the worst rows."""
     sentences = [
         _groups(summary),
         _kind(summary),
@@ -81,7 +81,7 @@ def _groups(summary: Mapping[str, Any]) -> Markup | None:
 def _concentration(summary: Mapping[str, Any], worst_errors: Sequence[int]) -> Markup | None:
     """Say in how few rows half of the errors are, where that is a minority worth looking at."""
     half, sum_so_far = _errors(summary) / 2, 0
-    for number, errors in enumerate(worst_errors, start=1):
+    for number, errors in enumerate(sorted(worst_errors, reverse=True), start=1):
         sum_so_far += errors
         if sum_so_far >= half > 0:
             if number > 0.3 * summary["num_rows"]:

@@ -45,9 +45,9 @@ const COLUMNS = [
   ["Del", file => file.w[2], file => count(file.w[2]), "n short wide-only", "Deleted words"],
   ["Ins", file => file.w[3], file => count(file.w[3]), "n short wide-only", "Inserted words"],
   ["Words", file => file.words, file => count(file.words), "n wide-only", "Words of the reference"],
-  ["CER", file => file.k, file => rate(file.k), "n wide-only", "Character error rate"],
-  ["Length", file => file.d, file => file.d === null ? "–" : clock(file.d), "n wide-only"],
-  ["Conf.", file => file.p, file => file.p === null ? "–" : file.p.toFixed(2), "n wide-only", "Confidence of the recognizer"],
+  ["CER", file => file.k, file => rate(file.k), "n wide-only extra", "Character error rate"],
+  ["Length", file => file.d, file => file.d === null ? "–" : clock(file.d), "n wide-only extra"],
+  ["Conf.", file => file.p, file => file.p === null ? "–" : file.p.toFixed(2), "n wide-only extra", "Confidence of the recognizer"],
 ];
 const state = { column: 2, down: true, kind: "all", query: "", page: 0 };
 const table = document.getElementById("files"), body = table.tBodies[0], status = document.getElementById("count");

@@ -18,7 +18,8 @@ from asr_model.scoring import AlignedWord, Score, align_words
 __all__ = ["MAX_FILES", "file_row", "relative_audio", "spoken_times", "worst"]
 
 MAX_FILES = 1000
-"""Rows in the page, those with the most errors first: a browser stays quick; all are in per_file.csv."""
+"""Rows in the page, those with the most errors first: a browser stays quick; all are in per_file.csv. Rows without a
+transcript come last: there is nothing to see in them, and they must not crowd out the others."""
 MAX_WORDS_OF_FILE = 20_000
 """Aligned words shown of one file: some two hours of speech."""
 
@@ -31,10 +32,11 @@ def worst(rows: Iterable[Row], number: int = MAX_FILES) -> list[Row]:
     return heapq.nsmallest(number, rows, key=lambda row: badness(row[0]))
 
 
-def badness(score: Score) -> tuple[int, str, int, float]:
+def badness(score: Score) -> tuple[bool, int, str, int, float]:
     """Return what rows are ranked by: errors, then name, channel and offset, so that no two rows are equal."""
     channel = -1 if score.channel is None else score.channel
-    return -score.words.num_errors, score.audio_filepath, channel, -1.0 if score.offset is None else score.offset
+    offset = -1.0 if score.offset is None else score.offset
+    return score.status == "missing", -score.words.num_errors, score.audio_filepath, channel, offset
 
 
 def file_row(score: Score, transcript: Transcript | None, audio: str | None) -> dict[str, Any]:

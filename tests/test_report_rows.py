@@ -38,6 +38,12 @@ def test_the_worst_rows_are_the_same_whatever_the_order():
     assert [score.words.num_errors for score, _ in found] == [2] * 5
 
 
+def test_rows_without_a_transcript_come_last():
+    lost = score(Utterance("lost.wav", "lost.wav", 0, "a b c d"), None, EvaluateSettings()), None
+    found = worst([lost, row("right.wav", "a", "a"), row("wrong.wav", "a b", "x")])
+    assert [score.audio_filepath for score, _ in found] == ["wrong.wav", "right.wav", "lost.wav"]
+
+
 def test_a_long_file_is_cut_and_says_so():
     text = " ".join(["a"] * (MAX_WORDS_OF_FILE + 3))
     found = file_row(*row("long.wav", text, text), None)
