@@ -44,17 +44,21 @@ setup(
     ],
     extras_require={
         "av": ["av>=14"],  # M4A, AMR, WebM
+        "cleaning": ["noisereduce>=3", "pyloudnorm>=0.2", "silero-vad>=6"],
         "gcp": ["apache-beam[gcp]>=2.77,<2.78"],
         "dev": [
             "apache-beam[gcp]>=2.77,<2.78",
             "av>=14",
             "kaldi-native-fbank>=1.20",
             "mypy>=1.15",
+            "noisereduce>=3",
             "pandas-stubs",
             "playwright>=1.50",
+            "pyloudnorm>=0.2",
             "pytest>=8",
             "pytest-timeout>=2.3",
             "ruff>=0.11",
+            "silero-vad>=6",
             "transformers>=4.50",
         ],
     },

@@ -5,14 +5,18 @@ from __future__ import annotations
 import hashlib
 from typing import BinaryIO, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from asr_model.audio import AudioError, AudioSettings, decode, resample, select_channels
 from asr_model.augment import Copy, augment
+from asr_model.conditioning import Conditioning, condition
 from asr_model.config import Settings
 from asr_model.features import Features, LogMel, compute_features, to_bytes
+from asr_model.level import peak_db, rms_db
 from asr_model.records import Example, Layout, Utterance
+from asr_model.sounds import Sounds
 from asr_model.text import normalize_text
+from asr_model.trimming import Trimming, fix_length, trim
 
 __all__ = ["FeaturizeSettings", "SplitSettings", "make_examples", "split_of"]
 
@@ -33,13 +37,25 @@ class FeaturizeSettings(Settings):
     corpus: Layout = "auto"
     """How the corpus lies on disk; ``auto``: what is found there."""
     audio: AudioSettings = AudioSettings(max_seconds=60.0)
-    features: Features = LogMel()
+    trimming: Trimming = Trimming()
     copies: tuple[Copy, ...] = ()
     """Augmented copies, made of training utterances only."""
+    conditioning: Conditioning = Conditioning()
+    """Of the utterance and of every copy; travels with the features."""
+    fixed_seconds: float | None = Field(default=None, gt=0)
+    """Cut or pad with silence to this; None: utterances are as long as they are, as recognizers here take them."""
+    features: Features = LogMel()
     split: SplitSettings = SplitSettings()
     unit_minutes: float = Field(default=60.0, gt=0)
     """Audio in a work unit, and so in a shard (an hour is about 55 MB of 80 bands), copies not counted."""
     max_failure_rate: float = Field(default=0.05, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> FeaturizeSettings:
+        names = [copy.name for copy in self.copies]
+        if len(set(names)) < len(names):
+            raise ValueError(f"copies: wanted a name for each, found {', '.join(names)}")
+        return self
 
 
 def split_of(utterance: Utterance, settings: SplitSettings) -> Literal["train", "dev", "test"]:
@@ -60,8 +76,13 @@ def split_of(utterance: Utterance, settings: SplitSettings) -> Literal["train", 
     return "test" if position < settings.dev + settings.test else "train"
 
 
-def make_examples(file: BinaryIO, utterance: Utterance, settings: FeaturizeSettings) -> list[Example]:
-    """Return the examples of an utterance whose audio is in ``file``.
+def make_examples(
+    file: BinaryIO, utterance: Utterance, settings: FeaturizeSettings, sounds: Sounds | None = None
+) -> list[Example]:
+    """Return the examples of an utterance whose audio is in ``file``: itself first, then its copies.
+
+    The order is: decode, choose the channel, resample, trim, make the copies, condition, fix the length, features.
+    ``sounds`` gives the noises and rooms that copies draw from folders.
 
     Raises:
         AudioError: the audio cannot be used, ``empty-text`` where there is nothing to learn from it, or
@@ -76,29 +97,35 @@ def make_examples(file: BinaryIO, utterance: Utterance, settings: FeaturizeSetti
         raise AudioError("ambiguous-channel", message)
     sample_rate = settings.features.sample_rate
     copies = settings.copies if split_of(utterance, settings.split) == "train" else ()
-    variants = [(channel, "", resample(samples, audio.sample_rate, sample_rate)) for channel, samples in chosen]
-    variants += [
-        (channel, c.name, augment(samples, sample_rate, c)) for channel, _, samples in variants for c in copies
-    ]
     examples = []
-    for channel, name, variant in variants:
-        values = compute_features(variant, settings.features)
-        examples.append(
-            Example(
-                id="/".join([utterance.id_of(channel), *filter(None, [name])]),
-                audio_filepath=utterance.audio_filepath,
-                channel=channel,
-                copy=name,
-                text=utterance.text or "",
-                speaker=utterance.speaker,
-                duration=round(len(variant) / sample_rate, 6),
-                sample_rate=audio.sample_rate,
-                codec=audio.codec,
-                num_channels=audio.num_channels,
-                num_frames=len(values),
-                features=to_bytes(values, settings.features.dtype),
-                extra=utterance.extra,
-                offset=utterance.offset,
+    for channel, native in chosen:
+        facts = {"peak_db": round(peak_db(native), 2), "rms_db": round(rms_db(native), 2)}
+        samples = trim(resample(native, audio.sample_rate, sample_rate), sample_rate, settings.trimming)
+        key = utterance.id_of(channel)
+        variants = {"": samples, **{c.name: augment(samples, sample_rate, c, key, sounds) for c in copies}}
+        for name, variant in variants.items():
+            heard = condition(variant, sample_rate, settings.conditioning)
+            if settings.fixed_seconds is not None:
+                heard = fix_length(heard, round(settings.fixed_seconds * sample_rate))
+            values = compute_features(heard, settings.features)
+            examples.append(
+                Example(
+                    id="/".join([key, *filter(None, [name])]),
+                    audio_filepath=utterance.audio_filepath,
+                    channel=channel,
+                    copy=name,
+                    text=utterance.text or "",
+                    speaker=utterance.speaker,
+                    duration=round(len(heard) / sample_rate, 6),
+                    sample_rate=audio.sample_rate,
+                    codec=audio.codec,
+                    num_channels=audio.num_channels,
+                    num_frames=len(values),
+                    features=to_bytes(values, settings.features.dtype),
+                    extra=utterance.extra,
+                    offset=utterance.offset,
+                    num_bytes=audio.num_bytes,
+                    **facts,
+                )
             )
-        )
     return examples

@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from asr_model.batches import pad_features
+from asr_model.conditioning import Conditioning, condition
 from asr_model.config import Settings, SettingsError, load_settings
 from asr_model.decoding import Decoder, DecoderChoice, DecoderSettings, Greedy, Hypothesis, build_decoder, choose
 from asr_model.features import Features, compute_features
@@ -47,6 +48,7 @@ class RecognizerSettings(Settings):
     """Everything but the weights that makes a recognizer what it is; stored in its file."""
 
     features: Features
+    conditioning: Conditioning = Conditioning()
     alphabet: Alphabet
     network: NetworkSettings
     decoder: DecoderSettings = Greedy()
@@ -93,7 +95,9 @@ class Recognizer:
 
         Segments of like length share a batch of at most ``batch_frames`` frames, padding included.
         """
-        features = [compute_features(samples, self.settings.features) for samples in segments]
+        rate = self.settings.features.sample_rate
+        conditioned = [condition(samples, rate, self.settings.conditioning) for samples in segments]
+        features = [compute_features(samples, self.settings.features) for samples in conditioned]
         hypotheses: dict[int, Hypothesis] = {}
         batch: list[int] = []
         for index in sorted(range(len(features)), key=lambda i: (len(features[i]), i)):

@@ -88,9 +88,10 @@ class Example:
     """One featurized utterance: a row of a training shard.
 
     ``features`` are ``num_frames`` rows of float16, or what the footer says (see `asr_model.features.from_bytes`).
-    ``duration`` is counted in seconds after decoding; ``sample_rate``, ``codec`` and ``num_channels`` are the source's.
-    ``copy`` names the augmentation that made this copy, empty for the recording itself; ``offset`` is where a segment
-    begins in its recording.
+    ``duration`` is counted in seconds, of the samples that the features are of; ``sample_rate``, ``codec``,
+    ``num_channels`` and ``num_bytes`` are the source's, and so are ``peak_db`` and ``rms_db``, the level of the
+    channel as it was decoded, in decibels of full scale. ``copy`` names the augmentation that made this copy, empty
+    for the recording itself; ``offset`` is where a segment begins in its recording.
     """
 
     id: str
@@ -107,6 +108,9 @@ class Example:
     features: bytes
     extra: dict[str, Any] = field(default_factory=dict)
     offset: float | None = None
+    num_bytes: int | None = None
+    peak_db: float | None = None
+    rms_db: float | None = None
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
@@ -12,10 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 import pipelines.io as io
+from asr_model.config import digest
 from asr_model.examples import FeaturizeSettings, make_examples, split_of
 from asr_model.features import from_bytes
 from asr_model.records import Example, Failure, Utterance, to_table
+from asr_model.sounds import Sounds
 from asr_model.statistics import FeatureSums, sum_features, total
+from pipelines.layouts import AUDIO_SUFFIXES
 from pipelines.reading import read_audio
 from pipelines.units import Job, RunUnits, Survey, Unit, UnitResult, fingerprint, identifying
 
@@ -23,8 +27,17 @@ __all__ = ["build", "job_of"]
 
 
 def job_of(source: str, output: str, settings: FeaturizeSettings) -> Job:
-    """Return the job that featurizes ``source`` into ``output``."""
-    identity = {"settings": identifying(settings), "features": settings.features.model_dump(mode="json")}
+    """Return the job that featurizes ``source`` into ``output``.
+
+    Raises:
+        InputError: a folder of noises or rooms holds none.
+    """
+    identity = {"settings": identifying(settings), **_front_end(settings)}
+    for folder in sorted({folder for copy in settings.copies for folder in copy.folders}):
+        found = _list_sounds(folder)
+        if not found:
+            raise io.InputError(f"{folder}: no audio files to draw noises or rooms from (copies)")
+        identity[f"sounds in {folder}"] = digest(found)
     return Job(
         "featurize", source, output, settings.unit_minutes * 60, settings.max_failure_rate, identity, settings.corpus
     )
@@ -55,7 +68,7 @@ def featurize_unit(unit: Unit, settings: FeaturizeSettings) -> UnitResult:
             failures.append(made)
         else:
             examples.extend(made)
-    table = to_table(Example, examples, {"features": settings.features.model_dump(mode="json")})
+    table = to_table(Example, examples, _front_end(settings))
     seconds = sum(example.duration for example in examples if not example.copy)
     return UnitResult(table if examples else None, seconds, failures)
 
@@ -92,4 +105,19 @@ def _split_of(utterance: Utterance, settings: FeaturizeSettings) -> str:
 
 def _examples_of(unit: Unit, settings: FeaturizeSettings) -> Iterator[list[Example] | Failure]:
     for utterance in unit.utterances:
-        yield read_audio(utterance, lambda file, row=utterance: make_examples(file, row, settings))  # type: ignore[misc]
+        yield read_audio(utterance, lambda file, row=utterance: make_examples(file, row, settings, SOUNDS))  # type: ignore[misc]
+
+
+def _front_end(settings: FeaturizeSettings) -> dict[str, Any]:
+    """Return what a recognizer must do to samples as it was done to these."""
+    return {name: getattr(settings, name).model_dump(mode="json") for name in ("features", "conditioning")}
+
+
+def _list_sounds(folder: str) -> list[tuple[str, int]]:
+    """Return (path, bytes) of the audio files in a folder and below, in a fixed order."""
+    found = io.list_files(io.join(folder, "**"))
+    return [(path, size) for path, size in found if Path(path).suffix.lower() in AUDIO_SUFFIXES]
+
+
+SOUNDS = Sounds(lambda folder: [path for path, _ in _list_sounds(folder)], io.open_file)
+"""The noises and rooms of this process."""

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 import pipelines.io as io
+from asr_model.conditioning import Conditioning
 from asr_model.config import load_settings
 from asr_model.features import FeatureStamp, LogMel, Mfcc
 from asr_model.recognizer import RecognizerSettings
@@ -40,9 +41,11 @@ def train_on_shards(shards: str, output: str, settings: TrainSettings, overwrite
     }
     if not files["train"]:
         raise io.InputError(f"{shards}: no utterances in the train split")
-    features = _features_of([*files["train"], *files["dev"]])
+    features, conditioning = _front_end_of([*files["train"], *files["dev"]])
     texts, total_frames = _texts_and_frames(files["train"])
-    recognizer = RecognizerSettings(features=features, alphabet=Alphabet.of(texts), network=settings.network)
+    recognizer = RecognizerSettings(
+        features=features, conditioning=conditioning, alphabet=Alphabet.of(texts), network=settings.network
+    )
     identity = {"settings": settings.model_dump(mode="json"), "recognizer": recognizer.model_dump(mode="json")}
     io.claim_folder(output, {"verb": "train", "input": shards, **identity}, overwrite)
     provenance = {"shards": success, "train": settings.model_dump(mode="json")}
@@ -62,16 +65,19 @@ def train_on_shards(shards: str, output: str, settings: TrainSettings, overwrite
     return figures
 
 
-def _features_of(files: list[str]) -> LogMel | Mfcc:
-    """Return the feature settings that all shards were made with."""
+def _front_end_of(files: list[str]) -> tuple[LogMel | Mfcc, Conditioning]:
+    """Return the settings of features and conditioning that all shards were made with."""
     stamps = io.read_stamps(files)
-    first = stamps[files[0]]["features"]
-    for path, stamp in stamps.items():
-        if stamp["features"] != first:
-            names = first.keys() | stamp["features"].keys()
-            differing = sorted(name for name in names if stamp["features"].get(name) != first.get(name))
-            raise io.InputError(f"{path}: features differ from those of {files[0]} ({', '.join(differing)})")
-    return load_settings(FeatureStamp, {"features": first}, files[0]).features
+    front_ends = {path: {"conditioning": {}, **stamp} for path, stamp in stamps.items()}
+    first = front_ends[files[0]]
+    for path, front_end in front_ends.items():
+        for part in ("features", "conditioning"):
+            if front_end[part] != first[part]:
+                names = first[part].keys() | front_end[part].keys()
+                differing = sorted(name for name in names if front_end[part].get(name) != first[part].get(name))
+                raise io.InputError(f"{path}: {part} differ from those of {files[0]} ({', '.join(differing)})")
+    features = load_settings(FeatureStamp, {"features": first["features"]}, files[0]).features
+    return features, load_settings(Conditioning, first["conditioning"], files[0])
 
 
 def _texts_and_frames(files: list[str]) -> tuple[set[str], int]:

@@ -27,12 +27,13 @@ SETTINGS = {
 }
 FORBIDDEN_NAMES = {"utils", "util", "base", "common", "manager", "helpers", "misc"}
 ORDER = [
-    {"config", "presets", "statistics", "streams"},
+    {"config", "level", "presets", "statistics", "streams"},
     {"containers", "sound_files"},
     {"audio", "mel", "text", "layers", "records", "segmentation"},
     {"alignment", "ngrams", "language_model", "prefix_beam"},
-    {"augment", "features", "decoding", "scoring", "spec_augment"},
-    {"network"},
+    {"sounds", "telephone"},
+    {"augment", "conditioning", "features", "decoding", "scoring", "spec_augment"},
+    {"network", "trimming"},
     {"cnn_bilstm", "listen_attend_spell"},
     {"networks"},
     {"batches", "matching", "examples", "checkpoints"},

@@ -11,11 +11,14 @@ import soundfile
 
 from asr_model.audio import AudioError
 from asr_model.augment import Copy
+from asr_model.conditioning import Conditioning
 from asr_model.examples import FeaturizeSettings, SplitSettings, make_examples, split_of
-from asr_model.features import compute_features, from_bytes
+from asr_model.features import LogMel, compute_features, from_bytes
 from asr_model.records import Utterance
+from asr_model.trimming import Trimming
 
 COPIES = (Copy(name="slow", speed=0.5), Copy(name="line", telephone=True))
+LOUD = Conditioning(level="rms", level_db=-10.0)
 ALL_TRAIN = SplitSettings(dev=0.0)
 
 
@@ -83,6 +86,57 @@ def test_what_cannot_be_learnt_from_has_a_reason(reason, changes, channels):
 def test_a_channel_may_be_named():
     (example,) = make_examples(wav(2), utterance(channel=1), FeaturizeSettings())
     assert (example.channel, example.num_channels, example.id) == (1, 2, "a.wav#1")
+
+
+def test_a_row_keeps_what_the_source_was():
+    file = wav(2, seconds=0.5, rate=8000)
+    (example,) = make_examples(file, utterance(channel=1), FeaturizeSettings(split=ALL_TRAIN, conditioning=LOUD))
+    samples, _ = soundfile.read(wav(2, seconds=0.5, rate=8000), dtype="float32")
+    assert example.num_bytes == len(file.getvalue())
+    assert example.peak_db == pytest.approx(20 * np.log10(np.abs(samples[:, 1]).max()), abs=0.01)
+    assert example.rms_db == pytest.approx(10 * np.log10(np.mean(samples[:, 1] ** 2)), abs=0.01)
+
+
+def test_a_segment_is_that_of_the_recording():
+    segment = utterance(offset=0.5, duration=0.25)
+    (example,) = make_examples(wav(seconds=2.0), segment, FeaturizeSettings())
+    samples, _ = soundfile.read(wav(seconds=2.0), dtype="float32")
+    expected = compute_features(samples[8000:12000], FeaturizeSettings().features)
+    assert np.allclose(from_bytes(example.features, example.num_frames), expected, atol=2e-3)
+    assert (example.duration, example.offset) == (0.25, 0.5)
+
+
+def test_the_recording_and_its_copies_are_conditioned_last():
+    def energies(**settings):
+        features = LogMel(normalization="none")
+        made = make_examples(wav(), utterance(), FeaturizeSettings(split=ALL_TRAIN, features=features, **settings))
+        return {e.copy: from_bytes(e.features, e.num_frames).astype(np.float32) for e in made}
+
+    plain, loud = energies(copies=COPIES), energies(copies=COPIES, conditioning=LOUD)
+    gain = np.log(10 ** (-10 / 10) / 0.01)  # from a mean power of 0.1 squared to -10 dB
+    assert np.median(loud[""] - plain[""]) == pytest.approx(gain, abs=0.05)
+    # The telephone took two thirds of the power away, which the level then made up for.
+    assert np.median(loud["line"][:, 20:60] - plain["line"][:, 20:60]) > gain + 0.8
+
+
+def test_silence_is_trimmed_before_copies_are_made_and_the_length_is_fixed_after():
+    speech = soundfile.read(wav(), dtype="float32")[0]
+    file = BytesIO()
+    soundfile.write(file, np.concatenate([np.zeros(16000), speech, np.zeros(32000)]), 16000, format="WAV")
+    trimming = Trimming(kind="energy", padding_seconds=0.0)
+
+    def durations(**settings):
+        found = make_examples(file, utterance(), FeaturizeSettings(split=ALL_TRAIN, copies=COPIES, **settings))
+        return [(e.duration, e.num_frames) for e in found]
+
+    assert [d for d, _ in durations()] == [4.0, 8.0, 4.0]
+    assert [d for d, _ in durations(trimming=trimming)] == pytest.approx([1.0, 2.0, 1.0], abs=0.05)
+    assert durations(trimming=trimming, fixed_seconds=1.5) == [(1.5, 151)] * 3
+
+
+def test_copies_have_names_of_their_own():
+    with pytest.raises(ValueError, match="copies: wanted a name for each, found slow, slow"):
+        FeaturizeSettings(copies=(COPIES[0], COPIES[0]))
 
 
 def test_speakers_are_never_in_two_splits_and_fall_as_asked_for():

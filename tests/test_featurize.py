@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from conftest import contents
+from conftest import call, contents
 
 from asr_model.features import from_bytes
 from pipelines.__main__ import main
@@ -128,3 +128,26 @@ def test_statistics_may_be_given(archive, tmp_path):
     assert [row["features"] for row in rows(tmp_path / "given")] == [
         row["features"] for row in rows(tmp_path / "plain")
     ]
+
+
+def test_noises_and_rooms_are_drawn_from_folders_the_same_whatever_the_units(archive, tmp_path):
+    for name in ("fan", "street"):
+        (tmp_path / "noises" / name).mkdir(parents=True)
+        (tmp_path / "noises" / name / "LICENSE").write_text("free")
+        (tmp_path / "noises" / name / "long.wav").write_bytes(call(len(name), seconds=3))
+    copy = f"{{name: street, snr_db: [5, 15], noises: {tmp_path / 'noises'}, room_seconds: [0.2, 0.5]}}"
+    settings = ["--set", f"copies=[{copy}]", "--set", "split.dev=0"]
+    source = archive / "references.jsonl"
+    assert featurize(source, tmp_path / "one", *settings) == 0
+    assert featurize(source, tmp_path / "many", *settings, "--set", "unit_minutes=0.2") == 0
+    assert rows(tmp_path / "one") == rows(tmp_path / "many")
+    assert len([row for row in rows(tmp_path / "one") if row["copy"] == "street"]) == 12
+    (tmp_path / "noises" / "fan" / "another.wav").write_bytes(call(9, seconds=1))
+    assert featurize(source, tmp_path / "one", *settings) == 2  # other noises are another run
+
+
+def test_a_folder_without_noises_is_noticed_before_any_work(archive, tmp_path, capsys):
+    copy = f"copies=[{{name: street, snr_db: 5, noises: {tmp_path}}}]"
+    assert featurize(archive / "references.jsonl", tmp_path / "out", "--set", copy) == 2
+    assert f"{tmp_path}: no audio files to draw noises or rooms from" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save
+from safetensors.torch import load, save
 
+from asr_model.conditioning import Conditioning, condition
 from asr_model.config import SettingsError
 from asr_model.decoding import Beam, Greedy, OpenBeam, Tuned
 from asr_model.language_model import LanguageModelSettings, train_language_model
@@ -58,6 +59,23 @@ def test_hypotheses_come_in_the_order_of_the_segments_whatever_the_batch(data):
         assert [h.text for h in together] == [h.text for h in alone]
         assert [h.confidence for h in together] == pytest.approx([h.confidence for h in alone], abs=1e-4)
     assert recognizer.recognize([]) == []
+
+
+def test_every_segment_is_conditioned_as_training_was(data):
+    plain = load_recognizer(data, "file")
+    levelling = Conditioning(remove_dc=True, level="rms", level_db=-20.0)
+    settings = plain.settings.model_copy(update={"conditioning": levelling})
+    conditioned = load_recognizer(save_recognizer(settings, dict(plain.network.named_parameters()), {}), "file")
+    assert conditioned.settings.conditioning == levelling
+    samples = sounds(5)
+    assert conditioned.recognize(samples) == plain.recognize([condition(s, 8000, levelling) for s in samples])
+
+
+def test_a_recognizer_of_before_there_was_conditioning_does_none(data):
+    settings = read_metadata(data, "file")["settings"]
+    del settings["conditioning"]
+    old = save(load(data), {"beamscribe": json.dumps({"settings": settings, "provenance": {}})})
+    assert load_recognizer(old, "file").settings.conditioning == Conditioning()
 
 
 def wrong_shapes(data):

@@ -54,7 +54,16 @@ def test_a_run_of_other_settings_is_refused(shards, tmp_path, capsys):
     assert "differing: settings" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("wrong", ["unfinished", "no training rows", "other features"])
+def test_how_samples_were_conditioned_travels_into_the_recognizer(archive, tmp_path):
+    level = ["--set", "conditioning.level=rms", "--set", "split.dev=0"]
+    source = str(archive / "references.jsonl")
+    assert main(["featurize", "--input", source, "--output", str(tmp_path / "loud"), *COARSE, *level]) == 0
+    assert train(tmp_path / "loud", tmp_path / "run", "--set", "epochs=1") == 0
+    loaded = load_recognizer((tmp_path / "run" / "recognizer.safetensors").read_bytes(), "run")
+    assert loaded.settings.conditioning.level == "rms"
+
+
+@pytest.mark.parametrize("wrong", ["unfinished", "no training rows", "other features", "other conditioning"])
 def test_shards_that_cannot_be_trained_on_are_wrong_usage(shards, archive, tmp_path, capsys, wrong):
     broken = tmp_path / "shards"
     shutil.copytree(shards, broken)
@@ -69,9 +78,10 @@ def test_shards_that_cannot_be_trained_on_are_wrong_usage(shards, archive, tmp_p
         message = "no utterances in the train split"
     else:
         command = ["featurize", "--input", str(archive / "references.jsonl"), "--output", str(tmp_path / "other")]
-        assert main([*command, "--set", "split.dev=0"]) == 0
+        other = [] if wrong == "other features" else [*COARSE, "--set", "conditioning.remove_dc=true"]
+        assert main([*command, "--set", "split.dev=0", *other]) == 0
         (other,) = (tmp_path / "other").glob("train/*.parquet")
         shutil.copy(other, next(broken.glob("train/*.parquet")))
-        message = "features differ"
+        message = "features differ" if wrong == "other features" else "conditioning differ"
     assert train(broken, tmp_path / "run") == 2
     assert message in capsys.readouterr().err

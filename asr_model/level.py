@@ -1,0 +1,46 @@
+"""How loud samples are, in decibels of full scale: by peak, by mean power, as loudness."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["SILENCE_DB", "loudness_lufs", "peak_db", "rms_db"]
+
+SILENCE_DB = -150.0
+"""Level of digital silence, and of all that is below this (24 bits reach -144 dB)."""
+LOUDNESS_BLOCK_SECONDS = 0.4
+
+
+def peak_db(samples: NDArray[np.float32]) -> float:
+    """Return the level of the greatest sample of (N,).
+
+    >>> peak_db(np.array([0.0, -1.0], np.float32))
+    0.0
+    """
+    return _decibels(float(max(samples.max(), -samples.min())))
+
+
+def rms_db(samples: NDArray[np.float32]) -> float:
+    """Return the level of the root mean square of samples (N,): a sine of peak 0 dB has -3 dB."""
+    # By numpy's pairwise sum, whose last bits depend neither on threads nor on a BLAS.
+    return _decibels(math.sqrt(float(np.square(samples).mean())))
+
+
+def loudness_lufs(samples: NDArray[np.float32], sample_rate: int) -> float:
+    """Return the integrated loudness of samples (N,) after EBU R 128 (ITU-R BS.1770-4), by pyloudnorm.
+
+    Less than a block of 0.4 s is measured as if it went on repeating.
+    """
+    import pyloudnorm
+
+    shortest = math.ceil(LOUDNESS_BLOCK_SECONDS * sample_rate) + 1
+    repeated = np.resize(samples, max(shortest, len(samples)))
+    lufs = float(pyloudnorm.Meter(sample_rate).integrated_loudness(repeated.astype(np.float64)))
+    return max(SILENCE_DB, lufs)
+
+
+def _decibels(amplitude: float) -> float:
+    return max(SILENCE_DB, 20 * math.log10(amplitude)) if amplitude > 0 else SILENCE_DB
