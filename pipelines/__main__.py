@@ -1,4 +1,4 @@
-"""The command line: ``beamscribe featurize | train | transcribe | evaluate``."""
+"""The command line: ``beamscribe VERB``."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ Batch speech recognition: audio archives to transcripts and word-error-rate repo
 
   beamscribe featurize   corpus      -> Parquet shards
   beamscribe train       shards      -> recognizer
+  beamscribe lm          texts       -> language model, carried by a recognizer
   beamscribe transcribe  archive     -> transcripts
   beamscribe evaluate    transcripts -> WER report
 

@@ -103,6 +103,28 @@ def run_evaluate(parsed: argparse.Namespace, options: PipelineOptions) -> str:
     return f"{rates}, {counts}, {parsed.output}/index.html"
 
 
+def run_lm(parsed: argparse.Namespace, options: PipelineOptions) -> str:
+    """Texts → language model."""
+    from apache_beam.io.filesystems import FileSystems
+
+    from asr_model.language_model import LanguageModelSettings
+    from pipelines.lm import make_language_model
+
+    settings = _settings(LanguageModelSettings, parsed)
+    FileSystems.set_options(options)
+    made = make_language_model(parsed.input, parsed.dev, parsed.attach, parsed.output, settings, parsed.overwrite)
+    said = [f"{made['num_texts']} texts, {made['num_words']} words, {made['vocabulary']} of them different"]
+    if parsed.dev:
+        said.append(
+            f"perplexity {made['perplexity']:.1f}, {made['unknown_rate']:.2%} of {made['num_dev_words']} words unknown"
+        )
+    if made.get("num_unspellable"):
+        said.append(f"{made['num_unspellable']} words have letters the recognizer cannot write")
+    return ", ".join(
+        [*said, f"{parsed.output}/{'recognizer.safetensors' if parsed.attach else 'language_model.arpa.gz'}"]
+    )
+
+
 VERBS = {
     "featurize": Verb(
         "Read a corpus, compute features, write Parquet shards.",
@@ -117,6 +139,17 @@ VERBS = {
         "folder of the run: checkpoints, metrics.jsonl, recognizer.safetensors",
         "beamscribe train --input build/shards --output runs/first --set epochs=20 --set precision=bfloat16",
         run_train,
+    ),
+    "lm": Verb(
+        "Train a language model on texts, and give it to a recognizer.",
+        "texts (.txt, one a line), folder that featurize wrote, manifest, table or folder of a corpus",
+        "folder for language_model.arpa.gz and recognizer.safetensors",
+        "beamscribe lm --input build/shards --dev build/shards --attach runs/first --output runs/with-words",
+        run_lm,
+        (
+            Argument("--dev", "held-out texts to measure perplexity on; of shards and manifests the dev split counts"),
+            Argument("--attach", "recognizer that is copied to the output and carries the language model there"),
+        ),
     ),
     "transcribe": Verb(
         "Transcribe an archive of recordings.",

@@ -11,6 +11,7 @@ import pytest
 
 from asr_model.config import load_settings, parse_yaml
 from asr_model.examples import FeaturizeSettings
+from asr_model.language_model import LanguageModelSettings
 from asr_model.scoring import EvaluateSettings
 from asr_model.train import TrainSettings
 from asr_model.transcription import TranscribeSettings
@@ -22,6 +23,7 @@ CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 SETTINGS = {
     "featurize": FeaturizeSettings,
     "train": TrainSettings,
+    "lm": LanguageModelSettings,
     "transcribe": TranscribeSettings,
     "evaluate": EvaluateSettings,
 }
@@ -41,7 +43,7 @@ ORDER = [
     {"train", "transcription"},
 ]
 """Imports of asr_model go to an earlier row, or to the same one."""
-VERB_MODULES = {"featurize", "train", "transcribe", "evaluate", "training"}
+VERB_MODULES = {"featurize", "train", "lm", "transcribe", "evaluate", "training"}
 
 
 def imported(path):
