@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["page_environment", "render_report"]
 
 HERE = Path(__file__).parent
+SCRIPTS = ("alignment.js", "file_table.js", "report.js")
 MAX_PAIRS = 15
 MAX_FAILURES = 200
 MAX_GROUP_ROWS = 12
@@ -75,7 +76,7 @@ def render_report(
     shown = worst(rows)
     interval = summary.get("wer_interval")
     return (
-        page_environment()
+        page_environment(*SCRIPTS)
         .get_template("report.html")
         .render(
             summary=summary,
@@ -113,7 +114,7 @@ def render_report(
     )
 
 
-def page_environment() -> Environment:
+def page_environment(*scripts: str) -> Environment:
     """Return the environment of pages: text is escaped, JSON has no ``<``, styles and script are inside.
 
     The page's policy forbids a browser to load anything but recordings, and to run any script but the page's own.
@@ -122,7 +123,8 @@ def page_environment() -> Environment:
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
-    script, style = ((HERE / f"report.{kind}").read_text(encoding="utf-8") for kind in ("js", "css"))
+    script = "".join((HERE / name).read_text(encoding="utf-8") for name in scripts)
+    style = (HERE / "report.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     environment.globals |= {
         "percent": percent,
