@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-__all__ = ["bands", "histogram", "percent", "reliability", "whisker"]
+__all__ = ["bands", "difference_whisker", "histogram", "percent", "points", "reliability", "whisker"]
 
 WIDTH, HEIGHT = 520, 220
 LEFT, RIGHT, TOP, BOTTOM = 40, 8, 18, 34
@@ -112,6 +112,26 @@ def whisker(rate: float | None, interval: tuple[float, float] | None, top: float
         )
     parts.append(Markup('<circle class="dot" cx="{}" cy="8" r="4.5"/>').format(at(rate)))
     return Markup('<svg height="16" width="100%" aria-hidden="true">{}</svg>').format(Markup("").join(parts))
+
+
+def points(difference: float | None) -> str:
+    """Return a difference of rates in percentage points, with its sign.
+
+    >>> points(-0.0123), points(0.0)
+    ('−1.2', '0.0')
+    """
+    if difference is None:
+        return "–"
+    text = f"{abs(100 * difference):.1f}"
+    return text if float(text) == 0 else ("+" if difference > 0 else "−") + text
+
+
+def difference_whisker(difference: float | None, interval: tuple[float, float] | None, reach: float) -> Markup:
+    """Return a dot on a line from ``-reach`` to ``reach`` with its interval; a tick marks zero."""
+    if difference is None:
+        return Markup("")
+    shifted = None if interval is None else (interval[0] + reach, interval[1] + reach)
+    return whisker(difference + reach, shifted, 2 * reach, reach)
 
 
 def _picture(parts: list[Markup], label: str) -> Markup:

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from asr_model.records import Failure, Transcript
 from asr_model.scoring import Score, align_words
 from pipelines.findings import excess_errors, find, group_label
-from pipelines.pictures import bands, histogram, percent, whisker
+from pipelines.pages import page_environment
+from pipelines.pictures import bands, histogram, whisker
 from pipelines.report_rows import file_row, relative_audio, worst
 
 if TYPE_CHECKING:
     from pipelines.evaluate import EvaluateJob
 
-__all__ = ["page_environment", "render_report"]
+__all__ = ["render_report"]
 
-HERE = Path(__file__).parent
 SCRIPTS = ("alignment.js", "file_table.js", "report.js")
 MAX_PAIRS = 15
 MAX_FAILURES = 200
@@ -56,11 +52,6 @@ CASES = {
     "missing hypothesis": "there is no transcript: all words of the reference count as deleted",
     "no reference": "a transcript that no reference asks for: not counted",
 }
-LEGEND = (
-    ("sub", "sales", "sails", "substituted"),
-    ("del", "please", "–", "deleted"),
-    ("ins", "–", "uh", "inserted"),
-)
 
 
 def render_report(
@@ -101,7 +92,6 @@ def render_report(
             ],
             calibration=None,
             keywords=[],
-            legend=LEGEND,
             num_rows=summary["num_rows"],
             num_shown=len(shown),
             num_hidden=summary["num_rows"] - len(shown),
@@ -112,31 +102,6 @@ def render_report(
             files=[file_row(score, said, relative_audio(score, job.reference, job.output)) for score, said in shown],
         )
     )
-
-
-def page_environment(*scripts: str) -> Environment:
-    """Return the environment of pages: text is escaped, JSON has no ``<``, styles and script are inside.
-
-    The page's policy forbids a browser to load anything but recordings, and to run any script but the page's own.
-    """
-    environment = Environment(
-        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
-    script = "".join((HERE / name).read_text(encoding="utf-8") for name in scripts)
-    style = (HERE / "report.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    environment.globals |= {
-        "percent": percent,
-        "count": "{:,}".format,
-        "plural": lambda number, name: f"{number:,} {name}{'' if number == 1 else 's'}",
-        "hours": _hours,
-        "css": Markup(style),
-        "script": Markup(script),
-        "policy": f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
-        "media-src 'self' file:",
-    }
-    return environment
 
 
 def _band_pictures(summary: Mapping[str, Any]) -> Iterable[tuple[str, Markup]]:
@@ -210,12 +175,3 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, 
             yield from _flat(value, f"{prefix}{name}.")
         else:
             yield prefix + name, ", ".join(map(str, value)) if isinstance(value, list) else value
-
-
-def _hours(seconds: float) -> str:
-    """Return a length of time as people say it.
-
-    >>> _hours(90), _hours(5400)
-    ('1.5 min', '1.5 h')
-    """
-    return f"{seconds / 60:,.1f} min" if seconds < 3600 else f"{seconds / 3600:,.1f} h"
