@@ -12,10 +12,11 @@ from markupsafe import Markup
 
 from asr_model.records import Failure, Transcript
 from asr_model.scoring import Score, align_words
+from pipelines.audio_links import audio_folders, audio_link
 from pipelines.findings import excess_errors, find, group_label
 from pipelines.pages import page_environment
 from pipelines.pictures import bands, histogram, whisker
-from pipelines.report_rows import file_row, relative_audio, worst
+from pipelines.report_rows import file_row, worst
 
 if TYPE_CHECKING:
     from pipelines.evaluate import EvaluateJob
@@ -66,6 +67,7 @@ def render_report(
     summary = _described(summary, scores)
     shown = worst(rows)
     interval = summary.get("wer_interval")
+    folders = audio_folders(job.reference, job.transcripts)
     return (
         page_environment(*SCRIPTS)
         .get_template("report.html")
@@ -99,7 +101,7 @@ def render_report(
             reasons=REASONS,
             steps=summary.get("normalization") or [summary.get("settings", {}).get("normalization")],
             provenance=list(_flat(summary.get("settings", {}))),
-            files=[file_row(score, said, relative_audio(score, job.reference, job.output)) for score, said in shown],
+            files=[file_row(score, said, audio_link(score, said, folders, job.output)) for score, said in shown],
         )
     )
 

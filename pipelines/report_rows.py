@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from rapidfuzz.distance import Levenshtein
 
 from asr_model.records import Transcript
 from asr_model.scoring import AlignedWord, Score, align_words
 
-__all__ = ["MAX_FILES", "file_row", "relative_audio", "spoken_times", "worst"]
+__all__ = ["MAX_FILES", "file_row", "spoken_times", "worst"]
 
 MAX_FILES = 1000
 """Rows in the page, those with the most errors first: a browser stays quick; all are in per_file.csv. Rows without a
@@ -89,17 +86,6 @@ def spoken_times(heard: Sequence[str], timed: Sequence[tuple[str, float, float]]
             elif right < right_end:
                 times[number] = (timed[right][1], timed[right_end - 1][2])
     return times
-
-
-def relative_audio(score: Score, reference: str, output: str) -> str | None:
-    """Return a link from the page to the recording, None where there is no file that the page could reach."""
-    path = Path(reference.rpartition("/")[0] or ".", score.audio_filepath)
-    if "://" in output or "://" in str(path) or not path.is_file():
-        return None
-    link = quote(Path(os.path.relpath(path, output)).as_posix())
-    if score.offset is None:
-        return link
-    return f"{link}#t={score.offset:g}" + (f",{score.offset + score.duration:g}" if score.duration else "")
 
 
 def _pieces(aligned: Sequence[AlignedWord]) -> list[Any]:

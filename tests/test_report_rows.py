@@ -3,11 +3,9 @@ from __future__ import annotations
 import dataclasses
 import random
 
-import pytest
-
 from asr_model.records import Segment, Transcript, Utterance, Word
 from asr_model.scoring import EvaluateSettings, score
-from pipelines.report_rows import MAX_WORDS_OF_FILE, file_row, relative_audio, spoken_times, worst
+from pipelines.report_rows import MAX_WORDS_OF_FILE, file_row, spoken_times, worst
 
 
 def row(name, reference, hypothesis, segments=(), channel=0):
@@ -71,15 +69,3 @@ def test_words_with_times_are_told_by_their_start_and_end():
     _, transcript = pair = row("a.wav", "one two", "one two")
     found = file_row(pair[0], dataclasses.replace(transcript, words=words), None)
     assert found["t"] == [0.0, 0.41, 1.0, 1.5]
-
-
-@pytest.mark.parametrize(("output", "link"), [("report", "../day%201/a%23b.wav"), ("gs://bucket/report", None)])
-def test_a_recording_that_the_page_can_reach_gets_a_relative_link(tmp_path, output, link):
-    (tmp_path / "day 1").mkdir()
-    (tmp_path / "day 1" / "a#b.wav").write_bytes(b"x")
-    folder = output if "://" in output else str(tmp_path / output)
-    there, gone = (row(name, "one", "one")[0] for name in ("day 1/a#b.wav", "gone.wav"))
-    assert relative_audio(there, str(tmp_path / "references.jsonl"), folder) == link
-    part = dataclasses.replace(there, offset=2.5, duration=4.0)
-    assert relative_audio(part, str(tmp_path / "references.jsonl"), folder) == (link and f"{link}#t=2.5,6.5")
-    assert relative_audio(gone, str(tmp_path / "references.jsonl"), folder) is None
