@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from typing import BinaryIO, Literal
 
 import numpy as np
@@ -21,6 +22,8 @@ __all__ = ["Audio", "AudioError", "AudioSettings", "decode", "resample", "select
 
 FIRST_BYTES = 64 << 20
 """Buffer that a header's claim of length may ask for; what is longer makes it grow as samples really come."""
+HELD_BYTES = 4 << 20
+"""Files up to this size are read in one go."""
 BLOCK_FRAMES = 1 << 16
 """Samples per channel in the first buffer where a header makes no claim."""
 LOUDEST = 1e6
@@ -81,13 +84,17 @@ def decode(
     num_bytes = file.seek(0, 2)
     if not num_bytes:
         raise AudioError("empty", "the file holds no bytes")
-    with _open(file) as stream:
+    file.seek(0)
+    # Decoders read in small pieces, which costs less in memory; for a segment the rest need not be read at all.
+    is_held = offset_seconds is None and num_bytes <= HELD_BYTES
+    with _open(BytesIO(file.read()) if is_held else file) as stream:
         _check_header(stream, settings)
         samples = _read(stream, settings, offset_seconds, duration_seconds)
         audio = Audio(samples, stream.sample_rate, stream.codec, num_bytes)
     if audio.duration < settings.min_seconds or not samples.size:
         raise AudioError("too-short", f"{audio.duration:.3f} s of audio, at least {settings.min_seconds} s wanted")
-    if not (samples.min() > -LOUDEST and samples.max() < LOUDEST):  # NaN compares as false
+    is_bounded = "/PCM_" in audio.codec  # whole numbers are finite
+    if not is_bounded and not (samples.min() > -LOUDEST and samples.max() < LOUDEST):  # NaN compares as false
         raise AudioError("non-finite", f"some samples are NaN, infinite or beyond {LOUDEST:g} times full scale")
     return audio
 
@@ -122,7 +129,6 @@ def resample(samples: NDArray[np.float32], source_hz: float, target_hz: float) -
 def _open(file: BinaryIO) -> Iterator[Stream]:
     """Open a recording with the first decoder that takes it."""
     with ExitStack() as stack:
-        file.seek(0)
         try:
             stream: Stream = stack.enter_context(open_sound(file))
         except DecodingError as error:

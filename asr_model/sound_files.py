@@ -21,6 +21,8 @@ __all__ = ["SoundStream", "open_sound"]
 
 UNRECOGNISED_FORMAT = 1
 """libsndfile's error number for bytes that it knows no format for."""
+TELLS_SIZE = frozenset({"AIFF", "AU", "NIST", "RF64", "W64", "WAV", "WAVEX"})
+"""Formats of bare samples: whether they are all there is known from a size in the header alone."""
 UNKNOWN_SIZE = 0x7FFF0000
 """Programs that write into a pipe put a size of 32 bits from here on: they did not know it."""
 UNKNOWN_FRAMES = 1 << 62
@@ -80,7 +82,7 @@ class SoundStream:
             self.is_cut = not _ends_as_ogg(file)
         elif sound.format == "MP3":
             self._check_mpeg(file)
-        else:
+        elif sound.format in TELLS_SIZE:
             there, claimed = _sizes(sound, file)
             self.is_cut = there * (1 + SLACK_SECONDS * self.sample_rate / max(1, sound.frames)) < claimed < UNKNOWN_SIZE
 

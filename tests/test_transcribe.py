@@ -76,7 +76,7 @@ def test_what_cannot_be_read_is_listed_with_its_reason_and_the_others_are_transc
     assert contents(output, "_units/*") == receipts  # resumed with the higher limit: nothing was done again
     failures = [json.loads(line) for line in (output / "failures.jsonl").read_text().splitlines()]
     assert [(row["audio_filepath"], row["reason"]) for row in failures] == [
-        ("corrupt.wav", "unreadable"),
+        ("corrupt.wav", "unknown-format"),
         ("missing.wav", "missing"),
         ("empty.wav", "empty"),
     ]
