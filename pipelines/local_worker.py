@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
+import sys
 import threading
 
 __all__ = ["end_with_driver", "main"]
@@ -36,3 +38,8 @@ def main() -> None:
     sdk_worker.print = lambda *_, **__: None
     logging.basicConfig(format="worker %(process)d: %(levelname)s: %(message)s")
     sdk_worker_main.main([])
+    # An interpreter full of modules takes a second or more to take itself apart, and nothing is left to be done.
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
