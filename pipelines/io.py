@@ -88,7 +88,9 @@ def kind_of(path: str) -> str:
     Raises:
         FileNotFoundError, PermissionError, OSError: as the filesystem says.
     """
-    mode = 0 if is_url(path) else Path(path).stat().st_mode
+    mode = stat.S_IFREG if is_url(path) else os.stat(path).st_mode  # noqa: PTH116 - once for every recording
+    if stat.S_ISREG(mode):
+        return ""
     kinds = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
     devices = ((stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"))
     return next((kind for holds, kind in kinds + devices if holds(mode)), "")
