@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load, save
+from torch import Tensor
 
 from asr_model.batches import pad_features
 from asr_model.conditioning import Conditioning, condition
@@ -99,24 +100,39 @@ class Recognizer:
         conditioned = [condition(samples, rate, self.settings.conditioning) for samples in segments]
         features = [compute_features(samples, self.settings.features) for samples in conditioned]
         hypotheses: dict[int, Hypothesis] = {}
-        batch: list[int] = []
-        for index in sorted(range(len(features)), key=lambda i: (len(features[i]), i)):
-            if batch and (len(batch) + 1) * len(features[index]) > batch_frames:
-                hypotheses.update(self._recognize_batch(batch, features))
-                batch = []
-            batch.append(index)
-        if batch:
-            hypotheses.update(self._recognize_batch(batch, features))
+        for batch in _batches([len(array) for array in features], batch_frames):
+            hypotheses.update(zip(batch, self._recognize_batch([features[i] for i in batch]), strict=True))
         return [hypotheses[index] for index in range(len(features))]
 
+    def log_probs(self, features: Sequence[NDArray[np.floating]], batch_frames: int = 12000) -> list[Tensor]:
+        """Return the log-probabilities (S, V) of each segment's features (T, F); of networks trained by CTC."""
+        found: dict[int, Tensor] = {}
+        for batch in _batches([len(array) for array in features], batch_frames):
+            found.update(zip(batch, self._log_probs_of_batch([features[i] for i in batch]), strict=True))
+        return [found[index] for index in range(len(features))]
+
     @torch.inference_mode()
-    def _recognize_batch(self, batch: list[int], features: list[NDArray[np.float32]]) -> dict[int, Hypothesis]:
-        padded, num_frames = pad_features([features[index] for index in batch])
+    def _recognize_batch(self, features: list[NDArray[np.float32]]) -> list[Hypothesis]:
         if not isinstance(self.network, CtcNetwork):
-            return dict(zip(batch, self.network.decode(padded, num_frames, self.settings.alphabet), strict=True))
-        log_probs, num_steps = self.network(padded, num_frames)
-        rows = zip(batch, log_probs, num_steps.tolist(), strict=True)
-        return {index: self.decode(row[:steps]) for index, row, steps in rows}
+            return self.network.decode(*pad_features(features), self.settings.alphabet)
+        return [self.decode(log_probs) for log_probs in self._log_probs_of_batch(features)]
+
+    @torch.inference_mode()
+    def _log_probs_of_batch(self, features: Sequence[NDArray[np.floating]]) -> list[Tensor]:
+        log_probs, num_steps = self.network(*pad_features(features))
+        return [row[:steps] for row, steps in zip(log_probs, num_steps.tolist(), strict=True)]
+
+
+def _batches(lengths: list[int], batch_frames: int) -> Iterator[list[int]]:
+    """Yield the indexes of segments of like length that share a batch of at most ``batch_frames``, padding included."""
+    batch: list[int] = []
+    for index in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
+        if batch and (len(batch) + 1) * lengths[index] > batch_frames:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch
 
 
 def save_recognizer(

@@ -20,6 +20,7 @@ Batch speech recognition: audio archives to transcripts and word-error-rate repo
   beamscribe featurize   corpus      -> Parquet shards
   beamscribe train       shards      -> recognizer
   beamscribe lm          texts       -> language model, carried by a recognizer
+  beamscribe tune        shards      -> decoder weights of a recognizer
   beamscribe transcribe  archive     -> transcripts
   beamscribe evaluate    transcripts -> WER report
 

@@ -125,6 +125,21 @@ def run_lm(parsed: argparse.Namespace, options: PipelineOptions) -> str:
     )
 
 
+def run_tune(parsed: argparse.Namespace, options: PipelineOptions) -> str:
+    """Recognizer and shards → recognizer with the best decoder."""
+    from apache_beam.io.filesystems import FileSystems
+
+    from asr_model.tuning import TuneSettings
+    from pipelines.tune import tune_recognizer
+
+    settings = _settings(TuneSettings, parsed)
+    FileSystems.set_options(options)
+    made = tune_recognizer(parsed.input, parsed.recognizer, parsed.output, settings, parsed.overwrite)
+    decoder = ", ".join(f"{name} {value}" for name, value in made["decoder"].items())
+    rates = f"dev WER {made['wer']:.2%} of {made['num_words']} words (greedy: {made['greedy_wer']:.2%})"
+    return f"{rates}, {decoder}, {parsed.output}/recognizer.safetensors"
+
+
 VERBS = {
     "featurize": Verb(
         "Read a corpus, compute features, write Parquet shards.",
@@ -150,6 +165,14 @@ VERBS = {
             Argument("--dev", "held-out texts to measure perplexity on; of shards and manifests the dev split counts"),
             Argument("--attach", "recognizer that is copied to the output and carries the language model there"),
         ),
+    ),
+    "tune": Verb(
+        "Find the decoder weights of a recognizer that carries a language model.",
+        "folder that featurize wrote, with a dev split",
+        "folder for the tuned recognizer.safetensors",
+        "beamscribe tune --input build/shards --recognizer runs/with-words --output runs/tuned",
+        run_tune,
+        (Argument("--recognizer", "recognizer.safetensors, or the folder that holds it", {"required": True}),),
     ),
     "transcribe": Verb(
         "Transcribe an archive of recordings.",

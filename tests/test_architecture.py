@@ -15,6 +15,7 @@ from asr_model.language_model import LanguageModelSettings
 from asr_model.scoring import EvaluateSettings
 from asr_model.train import TrainSettings
 from asr_model.transcription import TranscribeSettings
+from asr_model.tuning import TuneSettings
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("asr_model", "pipelines")
@@ -24,6 +25,7 @@ SETTINGS = {
     "featurize": FeaturizeSettings,
     "train": TrainSettings,
     "lm": LanguageModelSettings,
+    "tune": TuneSettings,
     "transcribe": TranscribeSettings,
     "evaluate": EvaluateSettings,
 }
@@ -40,10 +42,10 @@ ORDER = [
     {"networks"},
     {"batches", "matching", "examples", "checkpoints"},
     {"recognizer"},
-    {"train", "transcription"},
+    {"train", "transcription", "tuning"},
 ]
 """Imports of asr_model go to an earlier row, or to the same one."""
-VERB_MODULES = {"featurize", "train", "lm", "transcribe", "evaluate", "training"}
+VERB_MODULES = {"featurize", "train", "lm", "tune", "transcribe", "evaluate", "training"}
 
 
 def imported(path):

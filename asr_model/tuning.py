@@ -1,0 +1,75 @@
+"""The decoder that makes the fewest word errors on held-out utterances."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from pydantic import Field
+from torch import Tensor
+
+from asr_model.config import Settings, SettingsError
+from asr_model.decoding import Beam, DecoderSettings, Greedy
+from asr_model.networks import CtcNetwork
+from asr_model.recognizer import Recognizer
+from asr_model.scoring import ErrorCounts, word_errors
+
+__all__ = ["Tried", "TuneSettings", "best_of", "try_decoders"]
+
+
+class TuneSettings(Settings):
+    """What `tune` tries: the best path, and beam search with every pair of the two weights."""
+
+    beam_size: int = Field(default=32, ge=1)
+    beam_threshold: float = Field(default=25.0, gt=0)
+    lm_weights: tuple[float, ...] = Field(default=(0.25, 0.5, 0.75, 1.0, 1.5, 2.0), min_length=1)
+    word_scores: tuple[float, ...] = Field(default=(-1.0, 0.0, 1.0, 2.0, 3.0, 4.0), min_length=1)
+    batch_frames: int = Field(default=12000, ge=1)
+    """Feature frames recognized at once, padding included."""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A decoder and its word errors."""
+
+    decoder: DecoderSettings
+    errors: ErrorCounts
+
+
+def try_decoders(
+    recognizer: Recognizer,
+    log_probs: Sequence[Tensor],
+    references: Sequence[str],
+    settings: TuneSettings,
+    on_tried: Callable[[Tried], None] = lambda tried: None,
+) -> list[Tried]:
+    """Return the word errors of every decoder that ``settings`` name; (S, V) log-probabilities with normalized texts.
+
+    Raises:
+        SettingsError: the recognizer carries no language model, or its network is not trained by CTC.
+    """
+    if not isinstance(recognizer.network, CtcNetwork):
+        raise SettingsError(f"network.kind: {recognizer.settings.network.kind} has no decoder to tune")
+    found = []
+    for decoder in _decoders(settings):
+        decode = recognizer.with_decoder(decoder).decode
+        found.append(Tried(decoder, word_errors(references, [decode(one).text for one in log_probs])))
+        on_tried(found[-1])
+    return found
+
+
+def best_of(tried: Sequence[Tried]) -> Tried:
+    """Return the one with the fewest errors; of equals the first, which is the simplest."""
+    return min(tried, key=lambda one: one.errors.num_errors)
+
+
+def _decoders(settings: TuneSettings) -> Iterator[DecoderSettings]:
+    yield Greedy()
+    for lm_weight in sorted(settings.lm_weights):
+        for word_score in sorted(settings.word_scores):
+            yield Beam(
+                beam_size=settings.beam_size,
+                beam_threshold=settings.beam_threshold,
+                lm_weight=lm_weight,
+                word_score=word_score,
+            )

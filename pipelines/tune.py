@@ -1,0 +1,89 @@
+"""A recognizer and the development split of shards → the recognizer with the decoder that suits it best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+import pipelines.io as io
+from asr_model.batches import read_examples
+from asr_model.conditioning import Conditioning
+from asr_model.config import load_settings
+from asr_model.decoding import Beam, Greedy
+from asr_model.features import FeatureStamp, from_bytes
+from asr_model.recognizer import Recognizer, change_recognizer, load_recognizer, recognizer_file
+from asr_model.text import normalize_text
+from asr_model.tuning import Tried, TuneSettings, best_of, try_decoders
+
+__all__ = ["tune_recognizer"]
+
+RECOGNIZER_FILE = "recognizer.safetensors"
+
+
+def tune_recognizer(
+    shards: str, recognizer: str, output: str, settings: TuneSettings, overwrite: bool
+) -> dict[str, Any]:
+    """Try decoders on the dev split of ``shards``, print their word error rates, and write the tuned recognizer.
+
+    Raises:
+        InputError: the shards are unfinished, hold no dev split, or other features than the recognizer's.
+        SettingsError: the recognizer carries no language model.
+    """
+    torch.set_num_threads(1)  # whatever the machine: the number of threads changes the last bits of a result
+    success = io.read_success(shards, "featurize")
+    path = recognizer_file(recognizer)
+    with io.open_file(path) as file:
+        data = file.read()
+    loaded = load_recognizer(data, path)
+    loaded.with_decoder(Beam())
+    files = [io.join(shards, name) for name in success["files"] if name.startswith("dev/")]
+    if not files:
+        raise io.InputError(f"{shards}: no utterances in the dev split")
+    _check_features(files, loaded)
+    features, references = [], []
+    for example in read_examples(files, io.open_file):
+        if not example.copy:
+            features.append(from_bytes(example.features, example.num_frames, loaded.settings.features.dtype))
+            references.append(normalize_text(example.text))
+    log_probs = loaded.log_probs(features, settings.batch_frames)
+    tried = try_decoders(loaded, log_probs, references, settings)
+    best, greedy = best_of(tried), tried[0]
+    _show(tried, settings, best)
+    figures = {"wer": best.errors.rate, "greedy_wer": greedy.errors.rate, "num_words": best.errors.num_reference}
+    identity = {"settings": settings.model_dump(mode="json"), "input": shards, "recognizer": loaded.digest}
+    io.claim_folder(output, {"verb": "tune", **identity}, overwrite)
+    made = {"tuning": {**identity, **figures}}
+    tuned = change_recognizer(data, path, best.decoder, loaded.language_model, made)
+    io.write_file(io.join(output, RECOGNIZER_FILE), tuned)
+    decoder = best.decoder.model_dump(mode="json")
+    io.write_json(io.join(output, io.SUCCESS_FILE), {"verb": "tune", **identity, **figures, "decoder": decoder})
+    return {**figures, "decoder": decoder}
+
+
+def _check_features(files: list[str], recognizer: Recognizer) -> None:
+    """Raise InputError where shards were made with other features or conditioning than the recognizer's."""
+    for path, stamp in io.read_stamps(files).items():
+        features = load_settings(FeatureStamp, {"features": stamp["features"]}, path).features
+        conditioning = load_settings(Conditioning, stamp.get("conditioning", {}), path)
+        settings = recognizer.settings
+        if features != settings.features or conditioning != settings.conditioning:
+            raise io.InputError(f"{path}: its features or conditioning differ from those of the recognizer")
+
+
+def _show(tried: Sequence[Tried], settings: TuneSettings, best: Tried) -> None:
+    """Print the word error rates, a row for each lm_weight and a column for each word_score."""
+    table = Table("lm_weight", *(f"word_score {score:g}" for score in sorted(settings.word_scores)))
+    cells = {}
+    for one in tried:
+        text = "undefined" if one.errors.rate is None else f"{one.errors.rate:.2%}"
+        if isinstance(one.decoder, Beam):
+            cells[one.decoder.lm_weight, one.decoder.word_score] = f"{text} *" if one is best else text
+        elif isinstance(one.decoder, Greedy):
+            table.title = f"word error rate on {one.errors.num_reference} words; greedy {text}; * is the best"
+    for weight in sorted(settings.lm_weights):
+        table.add_row(f"{weight:g}", *(cells[weight, score] for score in sorted(settings.word_scores)))
+    Console(width=120).print(table)

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from asr_model.config import SettingsError
+from asr_model.decoding import Beam, Greedy
+from asr_model.language_model import LanguageModelSettings, train_language_model
+from asr_model.recognizer import change_recognizer, load_recognizer
+from asr_model.scoring import ErrorCounts, word_errors
+from asr_model.tuning import Tried, TuneSettings, best_of, try_decoders
+
+TEXTS = ["ab c", "c ab", "ab", "ab c ab"]
+SETTINGS = TuneSettings(lm_weights=(1.0, 0.5), word_scores=(0.0,))
+
+
+@pytest.fixture(scope="module")
+def recognizer(recognizer_folder):
+    data = (recognizer_folder / "recognizer.safetensors").read_bytes()
+    model = train_language_model(TEXTS, LanguageModelSettings(order=2))
+    return load_recognizer(change_recognizer(data, "file", Greedy(), model, {}), "file")
+
+
+def doubtful(text, alphabet):
+    """Return log-probabilities that write ``text`` with its b heard as an a, by a little."""
+    tokens = [token for letter in alphabet.encode(text) for token in (letter, 0)]
+    probs = torch.full((len(tokens), alphabet.size), 0.01)
+    probs[range(len(tokens)), tokens] = 0.9
+    a, b = alphabet.encode("ab")
+    for step, token in enumerate(tokens):
+        if token == b:
+            probs[step, a], probs[step, b] = 0.5, 0.4
+    return (probs / probs.sum(dim=1, keepdim=True)).log()
+
+
+def test_every_decoder_is_tried_and_the_one_of_fewest_errors_is_best(recognizer):
+    log_probs = [doubtful(text, recognizer.settings.alphabet) for text in TEXTS]
+    seen = []
+    tried = try_decoders(recognizer, log_probs, TEXTS, SETTINGS, seen.append)
+    assert seen == tried
+    assert [one.decoder for one in tried] == [Greedy(), *(Beam(lm_weight=w, word_score=0.0) for w in (0.5, 1.0))]
+    assert tried[0].errors == word_errors(TEXTS, [text.replace("b", "a") for text in TEXTS])
+    best = best_of(tried)
+    assert best.decoder == Beam(lm_weight=0.5, word_score=0.0)
+    assert best.errors.num_errors == 0
+
+
+def test_of_equals_the_simplest_is_best():
+    tried = [Tried(decoder, ErrorCounts(hits=1, insertions=1)) for decoder in (Greedy(), Beam())]
+    assert best_of(tried).decoder == Greedy()
+
+
+def test_without_a_language_model_there_is_nothing_to_tune(recognizer_folder):
+    plain = load_recognizer((recognizer_folder / "recognizer.safetensors").read_bytes(), "file")
+    with pytest.raises(SettingsError, match="carries a language model"):
+        try_decoders(plain, [], [], SETTINGS)
