@@ -44,16 +44,20 @@ setup(
     ],
     extras_require={
         "av": ["av>=14"],  # M4A, AMR, WebM
+        "bench": ["datasets>=4", "h5py>=3.10", "lhotse>=1.30", "lilcom>=1.8"],  # what benchmarks compare with
         "cleaning": ["noisereduce>=3", "pyloudnorm>=0.2", "silero-vad>=6"],
         "gcp": ["apache-beam[gcp]>=2.77,<2.78"],
         "dev": [
             "apache-beam[gcp]>=2.77,<2.78",
             "av>=14",
+            "datasets>=4",
+            "duckdb>=1.2",
             "kaldi-native-fbank>=1.20",
             "mypy>=1.15",
             "noisereduce>=3",
             "pandas-stubs",
             "playwright>=1.50",
+            "polars>=1.20",
             "pyloudnorm>=0.2",
             "pytest>=8",
             "pytest-timeout>=2.3",

@@ -33,7 +33,7 @@ FORBIDDEN_NAMES = {"utils", "util", "base", "common", "manager", "helpers", "mis
 ORDER = [
     {"config", "level", "presets", "statistics", "streams"},
     {"containers", "sound_files"},
-    {"audio", "mel", "text", "layers", "records", "segmentation"},
+    {"audio", "mel", "text", "layers", "records", "segmentation", "shards"},
     {"alignment", "ngrams", "language_model", "prefix_beam"},
     {"sounds", "telephone"},
     {"augment", "conditioning", "features", "decoding", "scoring", "spec_augment"},
