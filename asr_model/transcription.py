@@ -50,6 +50,12 @@ class Speech:
         """Samples of each stretch of speech."""
         return [self.samples[start:end] for start, end in self.spans]
 
+    @property
+    def times(self) -> list[tuple[float, float]]:
+        """Start and end of each stretch in seconds from the start of the recording, of which this may be a segment."""
+        begin = self.utterance.offset or 0.0
+        return [(begin + start / self.sample_rate, begin + end / self.sample_rate) for start, end in self.spans]
+
 
 def find_speech(file: BinaryIO, utterance: Utterance, settings: TranscribeSettings, sample_rate: int) -> list[Speech]:
     """Decode a recording, resample it to ``sample_rate``, and return the speech in each channel wanted.
@@ -77,12 +83,12 @@ def _transcript(speech: Speech, hypotheses: list[Hypothesis], step_seconds: floa
     utterance, source = speech.utterance, speech.source
     segments = [
         Segment(
-            start=round(start / speech.sample_rate, 3),
-            end=round(end / speech.sample_rate, 3),
+            start=round(start, 3),
+            end=round(end, 3),
             text=hypothesis.text,
             confidence=round(hypothesis.confidence, 3),
         )
-        for (start, end), hypothesis in zip(speech.spans, hypotheses, strict=True)
+        for (start, end), hypothesis in zip(speech.times, hypotheses, strict=True)
         if hypothesis.text
     ]
     seconds = sum(s.end - s.start for s in segments)
@@ -98,8 +104,8 @@ def _transcript(speech: Speech, hypotheses: list[Hypothesis], step_seconds: floa
         segments=segments,
         words=[
             word
-            for (start, end), hypothesis in zip(speech.spans, hypotheses, strict=True)
-            for word in _words(hypothesis, start / speech.sample_rate, end / speech.sample_rate, step_seconds)
+            for (start, end), hypothesis in zip(speech.times, hypotheses, strict=True)
+            for word in _words(hypothesis, start, end, step_seconds)
         ],
         text=utterance.text,
         speaker=utterance.speaker,

@@ -51,6 +51,18 @@ def test_the_source_is_described_as_it_was_before_resampling(recognizer):
     assert (transcript.sample_rate, transcript.codec, transcript.duration) == (22050, "WAV/PCM_16", 3.0)
 
 
+def test_times_in_a_segment_are_those_of_its_recording(recognizer):
+    samples, rate = soundfile.read(call(), dtype="float32")
+    file = BytesIO()
+    soundfile.write(file, np.concatenate([np.zeros((3 * rate, 2)), samples]), rate, format="WAV", subtype="PCM_16")
+    segment = Utterance("a", "a", channel=0, offset=3.0, duration=len(samples) / rate)
+    (inside,) = transcribe(find_speech(file, segment, SETTINGS, rate), recognizer, 12000)
+    whole, _ = transcribe(find_speech(call(), Utterance("a", "a"), SETTINGS, rate), recognizer, 12000)
+    assert inside.pred_text == whole.pred_text != ""
+    for found, alone in zip(inside.segments + inside.words, whole.segments + whole.words, strict=True):
+        assert (found.start, found.end) == pytest.approx((alone.start + 3, alone.end + 3), abs=0.0015)
+
+
 def test_silence_is_an_empty_transcript_without_confidence(recognizer):
     file = BytesIO()
     soundfile.write(file, np.zeros(16000), 8000, format="WAV")
