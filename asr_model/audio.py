@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from typing import BinaryIO, Literal
 
@@ -45,6 +46,8 @@ class AudioSettings(Settings):
     max_sample_rate: int = Field(default=192_000, ge=1)
     truncated: Literal["fail", "keep"] = "fail"
     """A recording that breaks off before the end its header tells of: a failure, or what is there is taken."""
+    headerless: Literal["none", "ulaw", "alaw", "gsm", "g722"] = "none"
+    """What bytes of no known format are taken for: a telephone's samples without a header, 8 kHz (G.722: 16 kHz)."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ def decode(
     file.seek(0)
     # Decoders read in small pieces, which costs less in memory; for a segment the rest need not be read at all.
     is_held = offset_seconds is None and num_bytes <= HELD_BYTES
-    with _open(BytesIO(file.read()) if is_held else file) as stream:
+    with _open(BytesIO(file.read()) if is_held else file, settings.headerless) as stream:
         _check_header(stream, settings)
         samples = _read(stream, settings, offset_seconds, duration_seconds)
         audio = Audio(samples, stream.sample_rate, stream.codec, num_bytes)
@@ -126,24 +129,26 @@ def resample(samples: NDArray[np.float32], source_hz: float, target_hz: float) -
 
 
 @contextmanager
-def _open(file: BinaryIO) -> Iterator[Stream]:
-    """Open a recording with the first decoder that takes it."""
+def _open(file: BinaryIO, headerless: str) -> Iterator[Stream]:
+    """Open a recording with the first decoder that takes it; what has no header only where it is of no known format."""
+    decoders: list[Callable[[BinaryIO], AbstractContextManager[Stream]]] = [open_sound, open_container]
+    if headerless != "none":
+        decoders.append(partial(open_container if headerless == "g722" else open_sound, headerless=headerless))
+    reason, said = "unknown-format", []
     with ExitStack() as stack:
-        try:
-            stream: Stream = stack.enter_context(open_sound(file))
-        except DecodingError as error:
-            unknown, message = isinstance(error, UnknownFormatError), str(error)
-            file.seek(0)
-            try:
-                stream = stack.enter_context(open_container(file))
-            except ModuleNotFoundError:
-                advice = "M4A, AMR, WebM and G.722 are read with beamscribe[av] installed"
-                reason = "unknown-format" if unknown else "unreadable"
-                raise AudioError(reason, f"libsndfile: {message} ({advice})") from error
-            except DecodingError as second:
-                unknown = unknown and isinstance(second, UnknownFormatError)
-                reason = "unknown-format" if unknown else "unreadable"
-                raise AudioError(reason, f"libsndfile: {message} {second}") from second
+        for number, decoder in enumerate(decoders):
+            if number < 2 or reason == "unknown-format":
+                file.seek(0)
+                try:
+                    stream = stack.enter_context(decoder(file))
+                    break
+                except ModuleNotFoundError:
+                    said.append("M4A, AMR, WebM and G.722 are read with beamscribe[av] installed")
+                except DecodingError as error:
+                    said.append(str(error))
+                    reason = reason if isinstance(error, UnknownFormatError) else "unreadable"
+        else:
+            raise AudioError(reason, "; ".join(said))
         yield stream
 
 

@@ -29,8 +29,8 @@ PREROLL_SECONDS = 0.2
 
 
 @contextmanager
-def open_container(file: BinaryIO) -> Iterator[ContainerStream]:
-    """Open a recording.
+def open_container(file: BinaryIO, headerless: str | None = None) -> Iterator[ContainerStream]:
+    """Open a recording; ``headerless`` (g722) is a code without a header.
 
     Raises:
         UnknownFormatError: FFmpeg knows no such format, or it is none of those allowed.
@@ -39,9 +39,10 @@ def open_container(file: BinaryIO) -> Iterator[ContainerStream]:
     """
     import av
 
-    options = {"format_whitelist": FORMATS, "protocol_whitelist": PROTOCOLS}
+    options = {"format_whitelist": headerless or FORMATS, "protocol_whitelist": PROTOCOLS}
+    how = {"container_options": options, "io_open": _refuse, "metadata_errors": "ignore"}
     try:
-        container = av.open(Nameless(file), "r", container_options=options, io_open=_refuse, metadata_errors="ignore")
+        container = av.open(Nameless(file), "r", headerless, **how)
     except (av.FFmpegError, PermissionError) as error:
         raise UnknownFormatError(f"FFmpeg: {error}") from error
     with container:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import soundfile
@@ -36,24 +36,31 @@ BLOCK_FRAMES = 1 << 14
 """Samples per channel and call: what an error inside a file may cost of those before it."""
 LAST_BYTES = 1 << 16
 """An Ogg page is no longer than this."""
+_TELEPHONE = {"samplerate": 8000, "channels": 1, "format": "RAW"}
+_HEADERLESS: dict[str | None, dict[str, Any]] = {
+    None: {},
+    "ulaw": {**_TELEPHONE, "subtype": "ULAW"},
+    "alaw": {**_TELEPHONE, "subtype": "ALAW"},
+    "gsm": {**_TELEPHONE, "subtype": "GSM610"},
+}
 _SHORTENED = re.compile(r"^\s*(?:data|SSND|Data Size|riff)\s*: (\d+) \(should be (\d+)\)$", re.MULTILINE)
 _SHORTENED_RF64 = re.compile(r"Calculated frame count (\d+) does not match value from 'ds64' chunk of (\d+)")
 _SPHERE_FRAMES = re.compile(rb"^sample_count -i (\d+)", re.MULTILINE)
 
 
 @contextmanager
-def open_sound(file: BinaryIO) -> Iterator[SoundStream]:
-    """Open a recording.
+def open_sound(file: BinaryIO, headerless: str | None = None) -> Iterator[SoundStream]:
+    """Open a recording; ``headerless`` (ulaw, alaw, gsm) are samples of a telephone without a header.
 
     Raises:
         UnknownFormatError: libsndfile knows no such format.
         DecodingError: it knows the format but not what is inside, or the header is broken.
     """
     try:
-        sound = _Sequential(Nameless(file))
+        sound = _Sequential(Nameless(file), **_HEADERLESS[headerless])
     except soundfile.LibsndfileError as error:
         kind = UnknownFormatError if error.code == UNRECOGNISED_FORMAT else DecodingError
-        raise kind(error.error_string) from error
+        raise kind(f"libsndfile: {error.error_string}") from error
     with sound:
         yield SoundStream(sound, file)
 
@@ -100,7 +107,7 @@ class SoundStream:
         try:
             return len(self._sound.read(out=buffer[:BLOCK_FRAMES]))
         except soundfile.LibsndfileError as error:
-            raise DecodingError(error.error_string) from error
+            raise DecodingError(f"libsndfile: {error.error_string}") from error
 
     def _check_mpeg(self, file: BinaryIO) -> None:
         """Hold the length that libsndfile takes an MP3 file for against its frames, where no header vouches for it.

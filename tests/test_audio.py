@@ -79,6 +79,20 @@ def test_a_sphere_file_as_speech_corpora_have_it_is_decoded():
     assert np.abs(audio.samples[0] - tone()).max() < 1e-4
 
 
+@pytest.mark.parametrize(("headerless", "error"), [("ulaw", 0.03), ("alaw", 0.03), ("gsm", 0.15)])
+def test_samples_without_a_header_are_read_where_a_setting_says_what_they_are(headerless, error):
+    samples = tone(rate=8000)
+    subtype = {"gsm": "GSM610"}.get(headerless, headerless.upper())
+    file = encoded(samples, rate=8000, container="RAW", subtype=subtype)
+    audio = decode(file, AudioSettings(headerless=headerless))
+    assert (audio.codec, audio.sample_rate, audio.num_channels) == (f"RAW/{subtype}", 8000, 1)
+    assert np.abs(audio.samples[0][:8000] - samples)[1000:-1000].max() < error
+    with pytest.raises(AudioError):
+        decode(file, ANY)
+    # What has a header is what its header says.
+    assert decode(encoded(tone()), AudioSettings(headerless=headerless)).codec == "WAV/PCM_16"
+
+
 def test_the_file_s_bytes_are_counted():
     file = encoded(tone())
     assert decode(file, ANY).num_bytes == len(file.getvalue())

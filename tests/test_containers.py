@@ -79,6 +79,15 @@ def test_what_libsndfile_does_not_read_is_decoded_by_its_content(container, code
     assert audio.samples[0][rate:-rate].std() == pytest.approx(0.4 / np.sqrt(2), rel=0.15)
 
 
+def test_g722_without_a_header_is_read_where_a_setting_says_so():
+    file = BytesIO(encoded("g722", "adpcm_g722", 16000))
+    audio = decode(file, AudioSettings(headerless="g722"))
+    assert (audio.codec, audio.sample_rate, audio.duration) == ("G722/G722", 16000, SECONDS)
+    assert likeness(audio.samples[0], chirp(16000)) > 0.98
+    with pytest.raises(AudioError):
+        decode(file, AudioSettings())
+
+
 def test_channels_keep_their_order():
     audio = decode(BytesIO(encoded("ipod", "aac", 16000, channels=2)), AudioSettings())
     left, right = np.sqrt(np.mean(audio.samples**2, axis=1))
