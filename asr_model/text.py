@@ -11,7 +11,9 @@ from asr_model.config import Settings
 __all__ = ["Alphabet", "normalize_text"]
 
 BLANK = 0
-_APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "`": "'", "ʼ": "'"})
+_APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "`": "'", "ʼ": "'", "\u200c": None, "\u200d": None})
+"""One apostrophe for all; the joiners that only shape letters go."""
+_ASCII = str.maketrans({chr(code): " " for code in range(128) if not chr(code).isalnum()} | {"'": "'", "`": "'"})
 _NOT_SPOKEN = re.compile(r"[^\w' ]|_")
 _LONE_APOSTROPHE = re.compile(r"(?<!\w)'|'(?!\w)")
 
@@ -19,12 +21,29 @@ _LONE_APOSTROPHE = re.compile(r"(?<!\w)'|'(?!\w)")
 def normalize_text(text: str) -> str:
     """Return ``text`` as it is trained on and compared: NFKC, lower case, no punctuation, single spaces.
 
+    Marks that belong to a letter (Indic vowel signs, the virama, Arabic and Hebrew points) are kept with it.
+
     >>> normalize_text("  Don’t  PRESS “one” – please… ")
     "don't press one please"
     """
-    text = unicodedata.normalize("NFKC", text).translate(_APOSTROPHES).lower()
-    text = _NOT_SPOKEN.sub(" ", text)
-    return " ".join(_LONE_APOSTROPHE.sub(" ", text).split())
+    if text.isascii():
+        text = text.lower().translate(_ASCII)
+        return " ".join((_LONE_APOSTROPHE.sub(" ", text) if "'" in text else text).split())
+    text = unicodedata.normalize("NFKC", text.translate(_APOSTROPHES)).translate(_APOSTROPHES)
+    text = unicodedata.normalize("NFKC", text.lower())
+    text = _NOT_SPOKEN.sub(lambda found: found[0] if _is_mark(found[0]) else " ", text)
+    words = _LONE_APOSTROPHE.sub(" ", text).split()
+    return " ".join(filter(None, map(_without_leading_marks, words)))
+
+
+def _is_mark(character: str) -> bool:
+    return unicodedata.category(character).startswith("M")
+
+
+def _without_leading_marks(word: str) -> str:
+    while word and _is_mark(word[0]):
+        word = word[1:]
+    return word
 
 
 class Alphabet(Settings):

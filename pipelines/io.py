@@ -27,6 +27,7 @@ __all__ = [
     "TooManyFailuresError",
     "check_failure_rate",
     "claim_folder",
+    "create_file",
     "delete",
     "exists",
     "is_url",
@@ -124,13 +125,13 @@ def list_files(pattern: str) -> list[tuple[str, int]]:
 
 def write_file(path: str, data: bytes) -> None:
     """Write a file that is whole or absent."""
-    with _create(path) as file:
+    with create_file(path) as file:
         file.write(data)
 
 
 def write_lines(path: str, lines: Iterable[str]) -> None:
     """Write lines, one at a time, into a file that is whole or absent."""
-    with _create(path) as file:
+    with create_file(path) as file:
         for line in lines:
             file.write(line.encode() + b"\n")
 
@@ -249,7 +250,7 @@ def claim_folder(folder: str, claim: dict[str, Any], overwrite: bool) -> None:
 
 
 @contextmanager
-def _create(path: str) -> Iterator[BinaryIO]:
+def create_file(path: str) -> Iterator[BinaryIO]:
     """Open a new file that appears when closed: renamed into place, or put as one object on an object store."""
     if is_url(path):
         with FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:

@@ -32,11 +32,14 @@ SETTINGS = {
 FORBIDDEN_NAMES = {"utils", "util", "base", "common", "manager", "helpers", "misc"}
 ORDER = [
     {"config", "level", "presets", "statistics", "streams"},
-    {"containers", "sound_files"},
+    {"containers", "sound_files", "intervals"},
     {"audio", "mel", "text", "layers", "records", "segmentation", "shards"},
+    {"normalization", "groups"},
     {"alignment", "ngrams", "language_model", "prefix_beam"},
     {"sounds", "telephone"},
     {"augment", "conditioning", "features", "decoding", "scoring", "spec_augment"},
+    {"tally"},
+    {"summary"},
     {"network", "trimming"},
     {"cnn_bilstm", "listen_attend_spell"},
     {"networks"},

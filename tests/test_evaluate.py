@@ -9,9 +9,9 @@ import pytest
 from conftest import contents
 
 from asr_model.records import Failure, Transcript, Utterance
-from asr_model.scoring import ErrorCounts, EvaluateSettings, Score, word_errors
+from asr_model.scoring import ErrorCounts, EvaluateSettings, word_errors
 from pipelines.__main__ import main
-from pipelines.evaluate import score_group, summarize
+from pipelines.evaluate import score_rows, summarize
 
 WORDS = ["press", "one", "for", "sales", "two", "three"]
 
@@ -39,7 +39,8 @@ def corpus(num_files, seed=0):
 def evaluate(folder, references, hypotheses, *more, output="report"):
     reference, hypothesis = write(folder / "references.jsonl", references), write(folder / "system.jsonl", hypotheses)
     command = ["evaluate", "--input", hypothesis, "--reference", reference, "--output", str(folder / output)]
-    return main([*command, *more])
+    mode = [] if any("running_mode" in word for word in more) else ["--direct_running_mode=in_memory"]
+    return main([*command, *mode, *more])
 
 
 def summary_of(folder):
@@ -75,19 +76,11 @@ def test_the_report_has_the_same_bytes_whatever_the_workers_and_the_order(tmp_pa
 def test_the_beam_result_is_the_in_memory_result(tmp_path):
     references, hypotheses = corpus(9, seed=1)
     assert evaluate(tmp_path, references, hypotheses) == 0
-    results = []
-    for name in {row["audio_filepath"] for row in references}:
-        rows = [
-            Utterance(name, name, row["channel"], row["text"]) for row in references if row["audio_filepath"] == name
-        ]
-        said = [
-            Transcript(name, row["channel"], row["pred_text"], None, 2.0, 0, "", 1, [])
-            for row in hypotheses
-            if row["audio_filepath"] == name
-        ]
-        results += list(score_group(rows, said, EvaluateSettings()))
-    scores = [row for row in results if isinstance(row, Score)]
-    expected = summarize(scores, [row for row in results if isinstance(row, Failure)])
+    rows = [Utterance(r["audio_filepath"], r["audio_filepath"], r["channel"], r["text"]) for r in references]
+    rows += [Transcript(r["audio_filepath"], r["channel"], r["pred_text"], None, 2.0, 0, "", 1, []) for r in hypotheses]
+    results = list(score_rows(rows, EvaluateSettings()))
+    scores = [row[0] for row in results if not isinstance(row, Failure)]
+    expected = json.loads(json.dumps(summarize(scores, [row for row in results if isinstance(row, Failure)])))
     assert summary_of(tmp_path / "report").items() >= expected.items()
 
 
@@ -122,16 +115,28 @@ def test_a_word_error_rate_above_the_limit_fails_and_still_leaves_the_report(tmp
     assert (tmp_path / "report" / "index.html").exists()
 
 
-def test_the_markdown_summary_is_a_table_of_the_totals(tmp_path):
+def test_the_markdown_summary_begins_with_the_rate(tmp_path):
     references = [{"audio_filepath": f"{n}.wav", "text": "one two"} for n in range(4)]
     hypotheses = [{"audio_filepath": f"{n}.wav", "pred_text": "one" if n else "one two"} for n in range(4)]
     assert evaluate(tmp_path, references, hypotheses) == 0
-    head, rule, body = (tmp_path / "report" / "summary.md").read_text().splitlines()
-    cells = dict(zip(head.strip("| ").split(" | "), body.strip("| ").split(" | "), strict=True))
-    assert rule.count("---") == len(cells)
-    assert (cells["WER"], cells["sentence error rate"], cells["deletions"]) == ("37.50%", "75.00%", "3")
+    text = (tmp_path / "report" / "summary.md").read_text()
+    assert text.startswith("### Word error rate 37.5\u202f%")
+    assert "1.wav" in text
     summary = summary_of(tmp_path / "report")
-    assert (summary["mer"], summary["wip"], summary["wil"]) == (0.375, 0.625, 0.375)
+    assert (summary["mer"], summary["wip"], summary["wil"], summary["ser"]) == (0.375, 0.625, 0.375, 0.75)
+    assert not (tmp_path / "report" / "_parts").exists()
+
+
+def test_many_parts_give_the_figures_of_one(tmp_path, monkeypatch):
+    references, hypotheses = corpus(20, seed=4)
+    assert evaluate(tmp_path, references, hypotheses) == 0
+    monkeypatch.setattr("pipelines.parts.PART_BYTES", 1000)
+    monkeypatch.setattr("pipelines.parts.SLICE_BYTES", 700)
+    assert evaluate(tmp_path, references, hypotheses, output="other") == 0
+    assert summary_of(tmp_path / "report") == summary_of(tmp_path / "other")
+    columns = ["audio_filepath", "channel"]
+    one, many = (pd.read_parquet(tmp_path / n / "per_file.parquet").sort_values(columns) for n in ("report", "other"))
+    assert one.reset_index(drop=True).equals(many.reset_index(drop=True))
 
 
 def test_a_text_that_begins_as_a_formula_is_text_in_the_csv(tmp_path):
@@ -146,7 +151,7 @@ def test_a_text_that_begins_as_a_formula_is_text_in_the_csv(tmp_path):
     ("references", "hypotheses", "message"),
     [
         ("references.jsonl", "none.jsonl", "no such transcripts"),
-        ("none.jsonl", "system.jsonl", "no such manifest"),
+        ("none.jsonl", "system.jsonl", "no such file"),
         ("references.jsonl", "unfinished", "did that job finish"),
     ],
 )

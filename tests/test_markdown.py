@@ -29,8 +29,8 @@ def test_totals_and_worst_files_are_tables_and_the_rate_comes_first():
         scored("c.wav", "a", "a"),
     ]
     text = summary_markdown(summarize(rows, []), rows)
-    assert text.startswith("### Word error rate 57.1\u202f%\n")
-    totals, files = tables(text)
+    assert text.startswith("### Word error rate 57.1\u202f% (95")
+    totals, *_, files = tables(text)
     assert dict(zip(*totals, strict=True)).items() >= {"words": "7", "deleted": "3", "files": "3"}.items()
     assert [row[0] for row in files] == ["most errors", "b.wav, channel 1, no transcript", "a.wav, channel 1"]
     assert all(len(row) == len(table[0]) for table in (totals, files) for row in table)

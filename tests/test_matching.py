@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from asr_model.matching import file_name, match
+from asr_model.matching import match, recording_key
 from asr_model.records import Failure, Transcript, Utterance
 
 
@@ -76,9 +76,27 @@ def test_a_lost_transcript_stays_with_its_reference_to_be_counted():
     assert pairs([reference("a.wav", 0)], [])[0] == {("a.wav", 0): None}
 
 
-@pytest.mark.parametrize("path", ["a.wav", "/x/a.wav", "gs://b/x/a.wav", "C:\\x\\a.wav"])
-def test_the_file_name_is_the_last_part(path):
-    assert file_name(path) == "a.wav"
+@pytest.mark.parametrize("path", ["a.wav", "/x/a.wav", "gs://b/x/a.wav", "C:\\x\\a.wav", "x/a", "a.FLAC"])
+def test_the_key_is_the_last_part_without_a_media_suffix(path):
+    assert recording_key(path) == "a"
+
+
+@pytest.mark.parametrize(("name", "key"), [("sw2001.A", "sw2001.A"), (".wav", ".wav"), ("a.b.wav", "a.b")])
+def test_what_is_no_media_suffix_is_part_of_the_name(name, key):
+    assert recording_key(name) == key
+
+
+def test_a_name_without_suffix_is_any_recording_of_that_name():
+    assert pairs([reference("mon/a.wav")], [transcript("out/mon/a")]) == ({("mon/a.wav", None): ("out/mon/a", 0)}, [])
+    found, reasons = pairs([reference("a.wav")], [transcript("a.flac")])
+    assert (found, reasons) == ({("a.wav", None): None}, ["no-reference", "no-transcript"])
+
+
+def test_a_reference_listed_twice_counts_once():
+    for transcripts in ([], [transcript("a.wav")]):
+        rows = list(match([reference("a.wav", 0), reference("a.wav", 0)], transcripts))
+        assert len([row for row in rows if not isinstance(row, Failure)]) == 1
+        assert "duplicate" in [row.reason for row in rows if isinstance(row, Failure)]
 
 
 def test_a_second_transcript_of_the_same_is_not_lost_in_silence():

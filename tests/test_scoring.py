@@ -4,9 +4,18 @@ import random
 
 import jiwer
 import pytest
+from rapidfuzz.distance import Levenshtein
 
 from asr_model.records import Transcript, Utterance
-from asr_model.scoring import ErrorCounts, EvaluateSettings, align_words, character_errors, score, word_errors
+from asr_model.scoring import (
+    ErrorCounts,
+    EvaluateSettings,
+    align_words,
+    character_errors,
+    edits,
+    score,
+    word_errors,
+)
 
 
 def texts(count, seed):
@@ -37,6 +46,57 @@ def test_errors_are_the_edit_distance_and_parts_add_up_to_the_whole(seed):
         assert counts.num_reference == len(r.split())
         assert counts.hits + counts.substitutions + counts.insertions == len(h.split())
     assert sum(parts, ErrorCounts()) == word_errors(references, hypotheses)
+
+
+def by_the_rule(reference, hypothesis):
+    """Return the edits that the documented rule for ties gives, by the whole table of distances."""
+    start = 0
+    while reference[start : start + 1] == hypothesis[start : start + 1] != []:
+        start += 1
+    rows = [
+        [distance(reference[:i], hypothesis[:j]) for j in range(len(hypothesis) + 1)] for i in range(len(reference) + 1)
+    ]
+    i, j, found = len(reference), len(hypothesis), []
+    while i > start and j > start and reference[i - 1] == hypothesis[j - 1]:
+        i, j = i - 1, j - 1
+    while i > start or j > start:
+        if i > start and rows[i][j] == rows[i - 1][j] + 1:
+            i -= 1
+            found.append(("delete", i, j))
+        elif i > start and j > start and rows[i][j] == rows[i - 1][j - 1] + 1:
+            i, j = i - 1, j - 1
+            found.append(("replace", i, j))
+        elif j > start and rows[i][j] == rows[i][j - 1] + 1:
+            j -= 1
+            found.append(("insert", i, j))
+        else:
+            i, j = i - 1, j - 1
+    return found[::-1]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_ties_are_broken_by_the_written_rule(seed):
+    for reference, hypothesis in zip(texts(40, seed), texts(40, seed + 50), strict=True):
+        assert edits(reference.split(), hypothesis.split()) == by_the_rule(reference.split(), hypothesis.split())
+
+
+@pytest.mark.parametrize("length", [3, 30, 3000])
+def test_counts_are_jiwer_s_on_every_case(length):
+    draw = random.Random(length)
+    for _ in range(max(3, 600 // length)):
+        reference = " ".join(draw.choices("abcdefgh", k=draw.randrange(length)))
+        said = [
+            draw.choice("abcdefgh") if draw.random() < 0.2 else word
+            for word in reference.split()
+            if draw.random() > 0.1
+        ]
+        hypothesis = " ".join(said)
+        expected = jiwer.process_words([reference], [hypothesis])
+        found = word_errors([reference], [hypothesis])
+        assert (found.hits, found.substitutions) == (expected.hits, expected.substitutions)
+        assert (found.deletions, found.insertions) == (expected.deletions, expected.insertions)
+        characters = character_errors([reference], [hypothesis])
+        assert characters.num_errors == Levenshtein.distance(reference, hypothesis)
 
 
 def test_rates_are_jiwer_s():
@@ -81,9 +141,16 @@ def test_empty_texts_are_counted_and_have_no_rate_where_there_is_none(reference,
 def test_case_and_punctuation_count_only_when_asked():
     row = Utterance("a.wav", "a.wav", 1, "Hello, World!")
     assert score(row, transcript("hello world"), EvaluateSettings()).wer == 0
-    assert score(row, transcript("hello world"), EvaluateSettings(normalization="none")).wer == 1
+    assert score(row, transcript("hello world"), EvaluateSettings(normalization=("none",))).wer == 1
 
 
 def test_a_lost_transcript_deletes_every_word():
     row = score(Utterance("a.wav", "a.wav", 1, "one two"), None, EvaluateSettings())
     assert (row.status, row.words, row.cer) == ("missing", ErrorCounts(deletions=2), 1.0)
+
+
+def test_what_a_row_is_grouped_by_and_its_raw_errors_stand_in_it():
+    row = Utterance("a.wav", "a.wav", 1, "Hello, World!", extra={"agent": "Kim"})
+    found = score(row, transcript("hello world"), EvaluateSettings(groups=("agent", "channel")))
+    assert found.groups == {"agent": "Kim", "channel": "1"}
+    assert (found.num_errors, found.raw_words, found.raw_errors) == (0, 2, 2)

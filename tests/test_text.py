@@ -36,6 +36,10 @@ def test_normalizing_twice_changes_nothing(text):
         ("x_y-z", "x y z"),
         ("Привет, Мир!", "привет мир"),
         (" ... ", ""),
+        ("नमस्ते, दुनिया!", "नमस्ते दुनिया"),  # vowel signs and the virama stay with their letters
+        ("வணக்கம்.", "வணக்கம்"),
+        ("می‌خواهم", "میخواهم"),
+        ("a .\u0301 b", "a b"),  # a mark of nothing
     ],
 )
 def test_only_what_is_spoken_is_left(text, normalized):
@@ -66,10 +70,17 @@ def test_the_alphabet_does_not_depend_on_the_order_of_the_texts():
 
 def test_normalized_text_of_any_characters_is_a_fixed_point():
     draw = np.random.default_rng(0)
-    tricky = list("aB'’ʼ`_- \t\u00a0éßŉİΣ\u0307ﬁ①Ａ")
+    tricky = list("aB'’ʼ`_- \t\u00a0éßŉİΣ\u0307\u0323\u094d\u200dकﬁ①Ａ")
     texts = ["".join(draw.choice(tricky, draw.integers(1, 8))) for _ in range(2000)]
     texts += ["".join(map(chr, draw.integers(0x20, 0xD800, 8))) for _ in range(2000)]
     for text in texts:
         once = normalize_text(text)
         assert normalize_text(once) == once
         assert once == unicodedata.normalize("NFKC", once).lower() == " ".join(once.split())
+
+
+def test_text_in_ascii_takes_a_short_way_to_the_same_end():
+    draw = np.random.default_rng(1)
+    for _ in range(3000):
+        text = "".join(map(chr, draw.integers(0, 128, 12)))
+        assert normalize_text(text) == normalize_text(text + " é").removesuffix("é").rstrip()

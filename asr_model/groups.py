@@ -1,0 +1,77 @@
+"""What a row is counted under: its channel, speaker, codec, a band of its duration or level, or any column."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+
+from asr_model.records import Transcript, Utterance
+
+__all__ = ["NONE", "group_order", "group_value"]
+
+NONE = "none"
+"""The value of a row that has none."""
+DURATION_BOUNDS = (2, 5, 10, 30, 60, 300, 1800)
+LEVEL_BOUNDS = (-60, -50, -40, -30, -20)
+_LEVEL_COLUMNS = ("level_db", "rms_db", "rms_dbfs")
+_LEADING_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+
+
+def group_value(name: str, reference: Utterance, transcript: Transcript | None) -> str:
+    """Return the value that a pair has for the group ``name``, ``none`` where it has none.
+
+    ``channel``, ``speaker``, ``codec``, ``sample_rate``; ``duration_band`` in seconds; ``level_band`` in decibels below
+    full scale, where a column ``level_db`` says it; or a column of the reference, or else of the transcript.
+    """
+    if name == "channel":
+        channel = transcript.channel if transcript else reference.channel_number
+        return NONE if channel is None else str(channel)
+    if name == "duration_band":
+        duration = transcript.duration if transcript else reference.duration
+        return _band(duration or None, DURATION_BOUNDS, "s")
+    if name == "level_band":
+        levels = (_column(name, reference, transcript) for name in _LEVEL_COLUMNS)
+        return _band(next((level for level in levels if level is not None), None), LEVEL_BOUNDS, "dB")
+    value: object
+    if name == "speaker":
+        value = reference.speaker or (transcript.speaker if transcript else None)
+    elif name in ("codec", "sample_rate"):
+        value = getattr(transcript, name, None)
+    else:
+        value = _column(name, reference, transcript)
+    return NONE if value in (None, "", 0) else str(value)
+
+
+def group_order(value: str) -> tuple[int, float, str]:
+    """Return what values of a group are sorted by: numbers by size, then names, ``none`` last.
+
+    >>> sorted(["none", "30 to 60 s", "2 to 5 s", "b", "under 2 s"], key=group_order)
+    ['under 2 s', '2 to 5 s', '30 to 60 s', 'b', 'none']
+    """
+    under = value.startswith("under ")
+    found = _LEADING_NUMBER.match(value.removeprefix("under "))
+    if found:
+        return (0, float(found[0]) - (0.5 if under else 0.0), value)
+    return (2 if value == NONE else 1, 0.0, value)
+
+
+def _column(name: str, reference: Utterance, transcript: Transcript | None) -> object:
+    if name in reference.extra:
+        return reference.extra[name]
+    return transcript.extra.get(name) if transcript else None
+
+
+def _band(value: object, bounds: tuple[int, ...], unit: str) -> str:
+    """Return the band that a number lies in.
+
+    >>> [_band(number, (2, 5), "s") for number in (1.9, 2, 7, None)]
+    ['under 2 s', '2 to 5 s', '5 s and more', 'none']
+    """
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return NONE
+    number = bisect_right(bounds, value)
+    if number == 0:
+        return f"under {bounds[0]} {unit}"
+    if number == len(bounds):
+        return f"{bounds[-1]} {unit} and more"
+    return f"{bounds[number - 1]} to {bounds[number]} {unit}"

@@ -1,0 +1,69 @@
+"""Lines of text files, or of the part of one that lies in a range of bytes; UTF-8, and said where it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pipelines.io as io
+
+__all__ = ["lines_between", "number_of", "read_text"]
+
+_MARK = b"\xef\xbb\xbf"
+_OTHER_MARKS = (b"\xff\xfe", b"\xfe\xff")
+CHUNK = 1 << 20
+
+
+def lines_between(path: str, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, str]]:
+    """Yield (place, line) of the lines that are not blank and begin from byte ``start`` and before ``stop``.
+
+    Raises:
+        InputError: a line is not UTF-8; the message names it.
+    """
+    with io.open_file(path) as file:
+        if start:
+            file.seek(start - 1)
+            place = start - 1 + len(file.readline())
+        else:
+            place = 0
+        for line in file:
+            if stop is not None and place >= stop:
+                return
+            if place == 0:
+                if line.startswith(_OTHER_MARKS):
+                    raise io.InputError(f"{path}: is UTF-16, wanted UTF-8; iconv -f UTF-16 -t UTF-8 makes it so")
+                line, place_after = line.removeprefix(_MARK), len(line)
+            else:
+                place_after = place + len(line)
+            if not line.isspace():
+                try:
+                    text = line.decode()
+                except UnicodeDecodeError as error:
+                    number = number_of(path, place)
+                    raise io.InputError(f"{path}: line {number} is not UTF-8 ({error.reason})") from error
+                yield place, text
+            place = place_after
+
+
+def number_of(path: str, place: int) -> int:
+    """Return the number, from 1, of the line that begins at byte ``place``."""
+    number, left = 1, place
+    with io.open_file(path) as file:
+        while left and (chunk := file.read(min(CHUNK, left))):
+            number += chunk.count(b"\n")
+            left -= len(chunk)
+    return number
+
+
+def read_text(path: str) -> str:
+    """Return a whole text file, a byte order mark dropped.
+
+    Raises:
+        InputError: it is not UTF-8.
+    """
+    with io.open_file(path) as file:
+        data = file.read()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        kind = "UTF-16" if data.startswith(_OTHER_MARKS) else f"not UTF-8 ({error.reason} at byte {error.start})"
+        raise io.InputError(f"{path}: is {kind}, wanted UTF-8") from error

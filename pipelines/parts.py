@@ -1,0 +1,128 @@
+"""A corpus dealt into parts: all rows of a recording lie in one part, and a part fits into memory.
+
+References and transcripts are read in slices, wherever Beam likes, and dealt by a hash of the recording's key into
+files; only where in them a part's rows lie crosses a shuffle. So a million transcripts need no memory but a part's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import pickle
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pipelines.io as io
+from asr_model.matching import recording_key
+from asr_model.records import Failure, Transcript, Utterance
+
+__all__ = ["Piece", "Slice", "cut", "deal", "part_path", "read_pieces", "remove_parts"]
+
+PARTS_FOLDER = "_parts"
+PART_BYTES = 24 << 20
+"""Bytes of input that a part is made of, about; a worker holds some ten times as much memory for it."""
+SLICE_BYTES = 16 << 20
+"""Bytes that a large JSON-lines file is read in at a time."""
+ROWS_PER_FILE = 50_000
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A file to be read, or the lines of it that begin in a range of bytes; ``stop`` None: all of it."""
+
+    kind: Literal["references", "transcripts"]
+    path: str
+    start: int
+    stop: int | None
+    num_parts: int
+    number: int
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Where rows of a part lie in a file of dealt rows; pieces are in order as the slices are."""
+
+    number: tuple[int, int]
+    path: str
+    start: int
+    length: int
+
+
+def cut(references: Sequence[tuple[str, int]], transcripts: Sequence[tuple[str, int]]) -> list[Slice]:
+    """Return the slices of files given as (path, bytes), and in how many parts their rows are to be dealt.
+
+    How many follows from the bytes alone, so that results do not depend on runner or workers.
+    """
+    num_parts = 1 + sum(size for _, size in [*references, *transcripts]) // PART_BYTES
+    slices: list[Slice] = []
+    for kind, files in (("references", references), ("transcripts", transcripts)):
+        for path, size in files:
+            is_lines = path.endswith((".jsonl", ".json"))
+            starts = range(0, max(size, 1), SLICE_BYTES) if is_lines else [0]
+            for start in starts:
+                stop = start + SLICE_BYTES if is_lines and size > SLICE_BYTES else None
+                slices.append(Slice(kind, path, start, stop, num_parts, len(slices)))  # type: ignore[arg-type]
+    return slices
+
+
+def deal(rows: Iterable[Utterance | Failure | Transcript], source: Slice, folder: str) -> Iterator[tuple[int, Piece]]:
+    """Deal rows into parts, write them to files below ``folder``, and yield where each part's rows lie."""
+    parts: dict[int, list[Any]] = {}
+    num_files = num_rows = 0
+    for row in rows:
+        part = 0 if isinstance(row, Failure) else part_of(row.audio_filepath, source.num_parts)
+        parts.setdefault(part, []).append(row)
+        num_rows += 1
+        if num_rows == ROWS_PER_FILE:
+            yield from _write(parts, source, num_files, folder)
+            parts, num_files, num_rows = {}, num_files + 1, 0
+    yield from _write(parts, source, num_files, folder)
+
+
+def part_of(audio_filepath: str, num_parts: int) -> int:
+    """Return the part that a recording belongs to, the same on every machine."""
+    if num_parts == 1:
+        return 0
+    key = recording_key(audio_filepath).encode()
+    return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest()) % num_parts
+
+
+def read_pieces(pieces: Iterable[Piece]) -> Iterator[Any]:
+    """Yield the rows of pieces, in the order in which they were read."""
+    for piece in sorted(pieces, key=lambda piece: piece.number):
+        with io.open_file(piece.path) as file:
+            file.seek(piece.start)
+            rows = pickle.loads(file.read(piece.length))
+        for record, fields in rows:
+            yield record(*fields)
+
+
+def part_path(folder: str, name: str, part: int, suffix: str) -> str:
+    """Return the name of a temporary file of a part."""
+    return io.join(folder, f"{PARTS_FOLDER}/{name}-{part:06d}{suffix}")
+
+
+def remove_parts(folder: str) -> None:
+    """Delete all temporary files."""
+    io.delete(path for path, _ in io.list_files(io.join(folder, f"{PARTS_FOLDER}/*")))
+    if not io.is_url(folder):
+        shutil.rmtree(io.join(folder, PARTS_FOLDER), ignore_errors=True)
+
+
+def _write(parts: dict[int, list[Any]], source: Slice, number: int, folder: str) -> Iterator[tuple[int, Piece]]:
+    path = io.join(folder, f"{PARTS_FOLDER}/dealt-{source.number:06d}-{number:04d}.pickle")
+    start = 0
+    pieces = []
+    with io.create_file(path) as file:
+        for part, rows in sorted(parts.items()):
+            data = pickle.dumps([(type(row), _fields(row)) for row in rows], protocol=5)
+            file.write(data)
+            pieces.append((part, Piece((source.number, number), path, start, len(data))))
+            start += len(data)
+    yield from pieces
+
+
+def _fields(row: Any) -> tuple[Any, ...]:
+    return tuple(getattr(row, field.name) for field in dataclasses.fields(row))

@@ -1,0 +1,87 @@
+"""The files of scores and failures: written part by part, then joined, never held in memory as a whole."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Sequence
+from io import BytesIO
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+import pipelines.io as io
+from asr_model.records import Failure, schema, to_table
+from asr_model.scoring import Score
+from pipelines.parts import part_path
+
+__all__ = ["join_failures", "join_scores", "read_failures", "write_part"]
+
+FORMULA = r"^([=+\-@\t\r])"
+"""What a spreadsheet would take for a formula; such cells get an apostrophe before."""
+COPY_BYTES = 1 << 20
+
+
+def write_part(folder: str, number: int, scores: Sequence[Score], failures: Sequence[Failure]) -> None:
+    """Write the files of a part."""
+    table = to_table(Score, scores, {})
+    io.write_parquet(part_path(folder, "scores", number, ".parquet"), table)
+    io.write_file(part_path(folder, "scores", number, ".csv"), _csv(table))
+    lines = (json.dumps(dataclasses.asdict(failure), ensure_ascii=False) for failure in failures)
+    io.write_lines(part_path(folder, "failures", number, ".jsonl"), lines)
+
+
+def join_failures(folder: str, parts: Sequence[int]) -> None:
+    """Write the failures file from those of the parts."""
+    with io.create_file(io.join(folder, io.FAILURES_FILE)) as file:
+        for data in _copied([part_path(folder, "failures", number, ".jsonl") for number in parts]):
+            file.write(data)
+
+
+def join_scores(folder: str, parts: Sequence[int], stamp: dict[str, Any]) -> None:
+    """Write ``per_file.parquet`` and ``per_file.csv`` from the files of the parts, one row group at a time."""
+    with io.create_file(io.join(folder, "per_file.csv")) as file:
+        file.write((",".join(schema(Score).names) + "\n").encode())
+        for data in _copied([part_path(folder, "scores", number, ".csv") for number in parts]):
+            file.write(data)
+    stamped = to_table(Score, [], stamp).schema
+    with (
+        io.create_file(io.join(folder, "per_file.parquet")) as file,
+        pq.ParquetWriter(file, stamped, compression="zstd", use_dictionary=False, write_page_checksum=True) as writer,
+    ):
+        for number in parts:
+            with (
+                io.open_file(part_path(folder, "scores", number, ".parquet")) as source,
+                pq.ParquetFile(source) as parquet,
+            ):
+                for group in range(parquet.num_row_groups):
+                    writer.write_table(parquet.read_row_group(group).cast(stamped))
+
+
+def read_failures(folder: str) -> Iterator[Failure]:
+    """Yield the failures of an evaluation."""
+    with io.open_file(io.join(folder, io.FAILURES_FILE)) as file:
+        for line in file:
+            yield Failure(**json.loads(line))
+
+
+def _copied(paths: Sequence[str]) -> Iterator[bytes]:
+    for path in paths:
+        with io.open_file(path) as file:
+            while data := file.read(COPY_BYTES):
+                yield data
+
+
+def _csv(table: pa.Table) -> bytes:
+    """Return a table as CSV without a header, in which no cell is taken for a formula by a spreadsheet."""
+    columns = [
+        pc.replace_substring_regex(column, FORMULA, r"'\1") if pa.types.is_string(column.type) else column
+        for column in table.columns
+    ]
+    buffer = BytesIO()
+    options = pa_csv.WriteOptions(include_header=False, quoting_style="needed")
+    pa_csv.write_csv(pa.table(columns, names=table.column_names), buffer, options)
+    return buffer.getvalue()
