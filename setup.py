@@ -30,6 +30,7 @@ setup(
         "numpy>=2.0,<2.5",
         "num2words>=0.5.14",
         "pandas>=2.2",
+        "pillow>=11",
         "pyarrow>=20,<26",
         "pydantic>=2.10",
         "rapidfuzz>=3.9",

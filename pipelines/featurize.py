@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +15,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 import pipelines.io as io
+from asr_model.census import describe_corpus, take_census
 from asr_model.config import digest
 from asr_model.examples import FeaturizeSettings, make_examples, split_of
 from asr_model.features import from_bytes
 from asr_model.records import Example, Failure, Utterance, to_table
 from asr_model.sounds import Sounds
 from asr_model.statistics import FeatureSums, sum_features, total
+from pipelines.corpus_page import show_corpus
+from pipelines.exhibits import choose_exhibits
 from pipelines.layouts import AUDIO_SUFFIXES
+from pipelines.planning import Unit
 from pipelines.reading import read_audio
-from pipelines.units import Job, RunUnits, Survey, Unit, UnitResult, fingerprint, identifying
+from pipelines.units import Account, Job, RunUnits, Survey, UnitResult, fingerprint, identifying
 
 __all__ = ["build", "job_of"]
+
+CORPUS_FILE, PAGE_FILE = "corpus.json", "corpus.html"
+MAX_FAILURES = 200
+"""Failures shown; all are in failures.jsonl."""
 
 
 def job_of(source: str, output: str, settings: FeaturizeSettings) -> Job:
@@ -56,7 +66,8 @@ def build(pipeline: beam.Pipeline, job: Job, settings: FeaturizeSettings) -> Any
         survey = Survey(look, total, functools.partial(with_statistics, settings))
     work = featurize_unit if survey else functools.partial(featurize_unit, settings=settings)
     folder_of = functools.partial(_split_of, settings=settings)
-    return pipeline | "Featurize" >> RunUnits(job, work, folder_of, survey=survey)
+    describe = functools.partial(describe_output, settings=settings)
+    return pipeline | "Featurize" >> RunUnits(job, work, folder_of, describe, survey)
 
 
 def featurize_unit(unit: Unit, settings: FeaturizeSettings) -> UnitResult:
@@ -70,7 +81,19 @@ def featurize_unit(unit: Unit, settings: FeaturizeSettings) -> UnitResult:
             examples.extend(made)
     table = to_table(Example, examples, _front_end(settings))
     seconds = sum(example.duration for example in examples if not example.copy)
-    return UnitResult(table if examples else None, seconds, failures)
+    return UnitResult(table if examples else None, seconds, failures, take_census(examples, unit.folder))
+
+
+def describe_output(job: Job, account: Account, settings: FeaturizeSettings) -> None:
+    """Write what the corpus holds: ``corpus.json``, and ``corpus.html`` with some examples to see and hear."""
+    failures = Counter(failure.reason for receipt in account.receipts for failure in receipt.failures)
+    found = describe_corpus(account.counts, failures)
+    io.write_json(io.join(job.output, CORPUS_FILE), found)
+    files = [io.join(job.output, receipt.file) for receipt in account.receipts if receipt.file]
+    exhibits = choose_exhibits(files, job.source, settings)
+    shown = list(islice((failure for receipt in account.receipts for failure in receipt.failures), MAX_FAILURES))
+    page = show_corpus(found, exhibits, shown, job.source, settings.model_dump(mode="json"))
+    io.write_file(io.join(job.output, PAGE_FILE), page.encode())
 
 
 def sum_unit(unit: Unit, job: Job, settings: FeaturizeSettings) -> FeatureSums:

@@ -22,8 +22,8 @@ def percent(rate: float | None, digits: int = 1) -> str:
     return "–" if rate is None else f"{100 * rate:.{digits}f}\u202f%"
 
 
-def histogram(bars: Sequence[tuple[str, int]], label: str, every: int = 1) -> Markup:
-    """Return bars of counts; the first stands apart (it is what went right), every ``every``-th has its name below."""
+def histogram(bars: Sequence[tuple[str, int]], label: str, every: int = 1, first_is_good: bool = True) -> Markup:
+    """Return bars of counts; the first may stand apart (as what went right), every ``every``-th has its name below."""
     tallest = max((count for _, count in bars), default=0) or 1
     step = (WIDTH - LEFT - RIGHT) / max(1, len(bars))
     parts = [_rule(tick / tallest, f"{tick:,}") for tick in _ticks(tallest)]
@@ -31,7 +31,7 @@ def histogram(bars: Sequence[tuple[str, int]], label: str, every: int = 1) -> Ma
         height = (HEIGHT - TOP - BOTTOM) * count / tallest
         if count:
             height = max(height, 1.5)  # one file among a million is seen, too
-            kind = "fill good" if number == 0 else "fill"
+            kind = "fill good" if number == 0 and first_is_good else "fill"
             place = (LEFT + (number + 0.1) * step, HEIGHT - BOTTOM - height, 0.8 * step, height)
             parts.append(
                 Markup(

@@ -16,9 +16,10 @@ from asr_model.decoding import DecoderChoice
 from asr_model.recognizer import Recognizer, load_recognizer, recognizer_file
 from asr_model.records import Failure, Transcript, to_table
 from asr_model.transcription import Speech, TranscribeSettings, find_speech, transcribe
+from pipelines.planning import Unit
 from pipelines.reading import read_audio
 from pipelines.resources import shipped_recognizer
-from pipelines.units import Job, Receipt, RunUnits, Unit, UnitResult, identifying
+from pipelines.units import Account, Job, RunUnits, UnitResult, identifying
 
 __all__ = ["build", "job_of", "settle_decoder"]
 
@@ -74,9 +75,9 @@ def transcribe_unit(unit: Unit, recognizer: str | None, settings: TranscribeSett
     return UnitResult(table if transcripts else None, seconds, failures)
 
 
-def write_manifest(job: Job, receipts: list[Receipt]) -> None:
+def write_manifest(job: Job, account: Account) -> None:
     """Write all transcripts as one JSON-lines manifest in the NeMo manner."""
-    paths = [io.join(job.output, receipt.file) for receipt in receipts if receipt.file]
+    paths = [io.join(job.output, receipt.file) for receipt in account.receipts if receipt.file]
     io.write_lines(io.join(job.output, TRANSCRIPTS_FILE), _manifest_lines(paths))
 
 

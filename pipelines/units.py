@@ -1,4 +1,4 @@
-"""Work units: a manifest cut into balanced pieces, each done once, whole or not at all.
+"""Work units are done once, whole or not at all.
 
 A unit's file and then its receipt are written by the worker that did it. A unit whose receipt bears the fingerprint
 of the same audio, settings and recognizer is done and is not repeated.
@@ -7,8 +7,8 @@ of the same audio, settings and recognizer is done and is not repeated.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 import apache_beam as beam
@@ -16,42 +16,27 @@ import pyarrow as pa
 from apache_beam.metrics import Metrics
 
 import pipelines.io as io
+from asr_model.census import Counts, add_counts
 from asr_model.config import Settings, digest
 from asr_model.records import FORMAT, Failure, Layout, Utterance
 from pipelines.corpora import find_corpus, read_corpus
-from pipelines.reading import read_text
+from pipelines.planning import Unit, plan_units, read_texts
 
 __all__ = [
+    "Account",
+    "Gather",
     "Job",
     "Receipt",
     "RunUnits",
     "Survey",
-    "Unit",
     "UnitResult",
     "fingerprint",
     "finish",
     "identifying",
-    "plan_units",
     "run_unit",
 ]
 
-BYTES_PER_SECOND = 24_000
-"""What a second of audio is taken for where only a file's size is known; it balances units and decides nothing else."""
-UNKNOWN_SECONDS = 60.0
-"""What a recording is taken for where not even that is known, so that no unit grows without bound."""
-MAX_ROWS = 10_000
-"""A unit's most rows, however short their audio is or however many of them are bad, so that it stays small."""
 UNITS_FOLDER = "_units"
-
-
-@dataclass(frozen=True)
-class Unit:
-    """Some utterances that one worker does in one go, and the manifest lines among them that cannot be used."""
-
-    number: int
-    folder: str
-    utterances: tuple[Utterance, ...]
-    failures: tuple[Failure, ...]
 
 
 @dataclass(frozen=True)
@@ -78,11 +63,12 @@ class Job:
 
 @dataclass(frozen=True)
 class UnitResult:
-    """What a unit's work yields: the table for its file (None: no rows), seconds of audio in it, and the failures."""
+    """What a unit's work yields: the table for its file (None: no rows), its seconds of audio, failures and counts."""
 
     table: pa.Table | None
     seconds: float
     failures: list[Failure]
+    counts: Counts = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -96,6 +82,15 @@ class Receipt:
     num_rows: int
     seconds: float
     failures: list[Failure]
+    counts: Counts = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Account:
+    """The receipts of all units, in their order, and their counts together."""
+
+    receipts: list[Receipt]
+    counts: Counts
 
 
 @dataclass(frozen=True)
@@ -109,19 +104,6 @@ class Survey:
     settle: Callable[[Any], Settings]
 
 
-@dataclass
-class _Pending:
-    """A unit that is being filled."""
-
-    utterances: list[Utterance]
-    failures: list[Failure]
-    seconds: float = 0.0
-
-    @property
-    def num_rows(self) -> int:
-        return len(self.utterances) + len(self.failures)
-
-
 class RunUnits(beam.PTransform):
     """Plan the units of a job, run each where Beam likes, and write the finished marker from their receipts.
 
@@ -133,7 +115,7 @@ class RunUnits(beam.PTransform):
         job: Job,
         work: Callable[..., UnitResult],
         folder_of: Callable[[Utterance], str],
-        conclude: Callable[[Job, list[Receipt]], None] = lambda job, receipts: None,
+        conclude: Callable[[Job, Account], None] = lambda job, account: None,
         survey: Survey | None = None,
     ):
         super().__init__()
@@ -143,11 +125,13 @@ class RunUnits(beam.PTransform):
     def expand(self, root: Any) -> Any:
         """Return the collection of the one marker written."""
         job, work, folder_of, conclude = self.job, self.work, self.folder_of, self.conclude
+        layout, seconds = job.layout, job.unit_seconds
         units = (
             root
             | "Source" >> beam.Create([job.source])
-            | "PlanUnits" >> beam.FlatMap(lambda source: plan_units(read_corpus(source, job.layout), job, folder_of))
+            | "PlanUnits" >> beam.FlatMap(lambda source: plan_units(read_corpus(source, layout), seconds, folder_of))
             | "Spread" >> beam.Reshuffle()
+            | "ReadTexts" >> beam.Map(read_texts)
         )
         found = []
         if survey := self.survey:
@@ -156,42 +140,9 @@ class RunUnits(beam.PTransform):
         return (
             units
             | "RunUnit" >> beam.Map(run_unit, job, work, *found)
-            | "Gather" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
+            | "Gather" >> beam.CombineGlobally(Gather())
             | "Finish" >> beam.Map(finish, job, conclude)
         )
-
-
-def plan_units(
-    rows: Iterable[tuple[Utterance | Failure, int]], job: Job, folder_of: Callable[[Utterance], str]
-) -> Iterator[Unit]:
-    """Cut rows, in their order and per folder, into units of about ``job.unit_seconds`` each."""
-    number = 0
-    pending: dict[str, _Pending] = {}
-    for row, num_bytes in rows:
-        if isinstance(row, Utterance):
-            try:
-                folder = folder_of(row)
-            except ValueError as error:
-                row = Failure.of(row, "bad-manifest-line", str(error))
-        if isinstance(row, Failure):
-            folder = next(iter(pending), "")
-        unit = pending.setdefault(folder, _Pending([], []))
-        if isinstance(row, Failure):
-            unit.failures.append(row)
-        else:
-            unit.utterances.append(row)
-            unit.seconds += row.duration or num_bytes / BYTES_PER_SECOND or UNKNOWN_SECONDS
-        if unit.seconds >= job.unit_seconds or unit.num_rows >= MAX_ROWS:
-            yield _planned(number, folder, pending.pop(folder))
-            number += 1
-    for folder, unit in sorted(pending.items()):
-        yield _planned(number, folder, unit)
-        number += 1
-
-
-def _planned(number: int, folder: str, unit: _Pending) -> Unit:
-    Metrics.counter("beamscribe", "recordings_planned").inc(unit.num_rows)
-    return Unit(number, folder, tuple(unit.utterances), tuple(unit.failures))
 
 
 def run_unit(unit: Unit, job: Job, work: Callable[..., UnitResult], found: Settings | None = None) -> Receipt:
@@ -200,7 +151,6 @@ def run_unit(unit: Unit, job: Job, work: Callable[..., UnitResult], found: Setti
     Raises:
         AssertionError: the account does not close: some input is neither in the file nor a failure.
     """
-    unit = _with_texts(unit)
     path = _receipt_path(job, unit.number)
     wanted = fingerprint(unit, job, found)
     receipt = _read_receipt(path)
@@ -215,7 +165,7 @@ def run_unit(unit: Unit, job: Job, work: Callable[..., UnitResult], found: Setti
             file, num_rows = f"{unit.folder}/part-{unit.number:06d}.parquet", result.table.num_rows
             io.write_parquet(io.join(job.output, file), result.table)
         failures = [*unit.failures, *result.failures]
-        receipt = Receipt(unit.number, file, wanted, num_inputs, num_rows, result.seconds, failures)
+        receipt = Receipt(unit.number, file, wanted, num_inputs, num_rows, result.seconds, failures, result.counts)
         io.write_json(path, dataclasses.asdict(receipt))
     for name, value in (
         ("recordings", receipt.num_inputs - len(receipt.failures)),
@@ -226,19 +176,45 @@ def run_unit(unit: Unit, job: Job, work: Callable[..., UnitResult], found: Setti
     return receipt
 
 
-def finish(receipts: list[Receipt], job: Job, conclude: Callable[[Job, list[Receipt]], None]) -> dict[str, Any]:
+class Gather(beam.CombineFn):
+    """Receipts → their account; counts are added on the way, so that not all of them are held."""
+
+    def create_accumulator(self) -> Account:
+        """Return the account of no units."""
+        return Account([], {})
+
+    def add_input(self, account: Account, receipt: Receipt) -> Account:
+        """Return the account with one more receipt."""
+        account.receipts.append(dataclasses.replace(receipt, counts={}))
+        return Account(account.receipts, add_counts(account.counts, receipt.counts))
+
+    def merge_accumulators(self, accounts: Iterable[Account]) -> Account:
+        """Return the account of all."""
+        receipts: list[Receipt] = []
+        counts: Counts = {}
+        for account in accounts:
+            receipts += account.receipts
+            counts = add_counts(counts, account.counts)
+        return Account(receipts, counts)
+
+    def extract_output(self, account: Account) -> Account:
+        """Return the account in the order of the units."""
+        return dataclasses.replace(account, receipts=sorted(account.receipts, key=lambda receipt: receipt.number))
+
+
+def finish(account: Account, job: Job, conclude: Callable[[Job, Account], None]) -> dict[str, Any]:
     """Write the failures file and the finished marker of a job whose units are all done, and return the marker.
 
     Raises:
         TooManyFailuresError: the part of inputs that failed is above the job's ``max_failure_rate``.
     """
-    receipts = sorted(receipts, key=lambda receipt: receipt.number)
+    receipts = account.receipts
     _remove_leftovers(job, receipts)
     failures = [failure for receipt in receipts for failure in receipt.failures]
     num_inputs = sum(receipt.num_inputs for receipt in receipts)
     io.write_failures(job.output, failures)
     io.check_failure_rate(num_inputs, failures, job.max_failure_rate, job.output)
-    conclude(job, receipts)
+    conclude(job, account)
     success = {
         "verb": job.verb,
         "num_inputs": num_inputs,
@@ -267,14 +243,6 @@ def fingerprint(unit: Unit, job: Job, found: Settings | None = None) -> str:
             files.append(None)
     surveyed = [found.model_dump(mode="json")] if found else []
     return digest([FORMAT, job.verb, job.identity, dataclasses.asdict(unit), files, *surveyed])
-
-
-def _with_texts(unit: Unit) -> Unit:
-    """Return the unit with the texts that lie in files of their own: read here, where there are many workers."""
-    rows = [read_text(utterance) for utterance in unit.utterances]
-    utterances = tuple(row for row in rows if isinstance(row, Utterance))
-    failures = tuple(row for row in rows if isinstance(row, Failure))
-    return dataclasses.replace(unit, utterances=utterances, failures=(*unit.failures, *failures))
 
 
 def _receipt_path(job: Job, number: int) -> str:

@@ -12,7 +12,7 @@ COARSE = [
     "--set",
     "features={n_mels: 20, sample_rate: 8000, n_fft: 256, win_length: 200, hop_length: 80, f_max: 4000.0}",
 ]
-RESULTS = ("*/part-*", "*.jsonl", "_SUCCESS", "per_file.*", "summary.json")
+RESULTS = ("*/part-*", "*.jsonl", "_SUCCESS", "corpus.*", "per_file.*", "summary.json")
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,9 @@ def test_shards_have_the_same_bytes_whatever_the_workers(archive, tmp_path):
     for mode, workers in modes:
         options = [f"--direct_running_mode={mode}", f"--direct_num_workers={workers}", "--set", "unit_minutes=0.1"]
         assert featurize(source, tmp_path / mode, *options) == 0
-    first, second = (contents(tmp_path / mode, "*/part-*.parquet", "_SUCCESS", "failures.jsonl") for mode, _ in modes)
+    first, second = (
+        contents(tmp_path / mode, "*/part-*.parquet", "_SUCCESS", "failures.jsonl", "corpus.*") for mode, _ in modes
+    )
     assert len([path for path in first if path.endswith(".parquet")]) > 2
     assert first == second
 
@@ -151,3 +153,44 @@ def test_a_folder_without_noises_is_noticed_before_any_work(archive, tmp_path, c
     assert featurize(archive / "references.jsonl", tmp_path / "out", "--set", copy) == 2
     assert f"{tmp_path}: no audio files to draw noises or rooms from" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_the_corpus_is_described_as_its_shards_are_whatever_their_number(archive, tmp_path):
+    source = archive / "references.jsonl"
+    assert featurize(source, tmp_path / "one") == 0
+    assert featurize(source, tmp_path / "many", "--set", "unit_minutes=0.1") == 0
+    one, many = (json.loads((tmp_path / name / "corpus.json").read_text()) for name in ("one", "many"))
+    assert one == many
+    made = rows(tmp_path / "many")
+    assert (one["examples"], one["speakers"]["number"]) == (len(made), len({row["speaker"] for row in made}))
+    assert one["seconds"] == pytest.approx(sum(row["duration"] for row in made))
+    page = (tmp_path / "many" / "corpus.html").read_text()
+    assert page.count("data:audio/mpeg;base64,") == page.count("data:image/png;base64,") > 5
+
+
+def test_a_folder_with_texts_beside_its_recordings_is_featurized_and_a_rerun_changes_nothing(archive, tmp_path, capsys):
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    for number in range(3):
+        (corpus / f"{number}.wav").write_bytes((archive / f"call-{number}.wav").read_bytes())
+        (corpus / f"{number}.txt").write_text(f"text {number}")
+    (corpus / "2.txt").write_bytes(b"caf\xe9")
+    options = ("--set", "audio.channels=mix", "--set", "max_failure_rate=0.5")
+    assert featurize(corpus, tmp_path / "out", *options) == 0
+    first = contents(tmp_path / "out")
+    assert sorted(row["text"] for row in rows(tmp_path / "out")) == ["text 0", "text 1"]
+    assert json.loads((tmp_path / "out" / "failures.jsonl").read_text())["reason"] == "bad-text"
+    assert featurize(corpus, tmp_path / "out", *options) == 0
+    assert contents(tmp_path / "out") == first
+    (corpus / "1.txt").write_text("another text")
+    assert featurize(corpus, tmp_path / "out", *options) == 0
+    assert sorted(row["text"] for row in rows(tmp_path / "out")) == ["another text", "text 0"]
+
+
+def test_global_normalization_sees_texts_that_lie_beside_the_recordings(archive, tmp_path):
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "a.wav").write_bytes((archive / "call-0.wav").read_bytes())
+    (tmp_path / "corpus" / "a.txt").write_text("hello")
+    options = ("--set", "audio.channels=mix", "--set", "features.normalization=global", "--set", "split.dev=0")
+    assert featurize(tmp_path / "corpus", tmp_path / "out", *options) == 0
+    assert len(rows(tmp_path / "out")) == 1
