@@ -47,7 +47,8 @@ class FeaturizeSettings(Settings):
     features: Features = LogMel()
     split: SplitSettings = SplitSettings()
     unit_minutes: float = Field(default=60.0, gt=0)
-    """Audio in a work unit, and so in a shard (an hour is about 55 MB of 80 bands), copies not counted."""
+    """Audio in a work unit, and so in a shard (an hour is about 55 MB of 80 bands), copies not counted; less for corpora
+    that would make fewer than 16 units."""
     max_failure_rate: float = Field(default=0.05, ge=0, le=1)
 
     @model_validator(mode="after")

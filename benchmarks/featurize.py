@@ -11,7 +11,7 @@ of the repeats count, start-up included.
 
 Example:
     python benchmarks/featurize.py --hours 5
-    python benchmarks/featurize.py --scale 1,5,20
+    python benchmarks/featurize.py --scale 1,20 --long-hours 10
 """
 
 from __future__ import annotations
@@ -46,13 +46,19 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="of each, in turn (default %(default)s)")
     parser.add_argument("--of", default=",".join(CONTESTANTS), help="contestants (default %(default)s)")
     parser.add_argument("--scale", help="hours, as 1,5,20: beamscribe alone, on corpora of these sizes")
+    parser.add_argument(
+        "--long-hours",
+        type=float,
+        help="with --scale: once more with a file of this length, whole and in segments",
+    )
     parser.add_argument("--storage", default="LilcomChunkyWriter", help="lhotse's (default %(default)s)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         recordings = encode(Path(options.data), folder / "flac")
         if options.scale:
-            compare_sizes([float(hours) for hours in options.scale.split(",")], recordings, folder, options.repeats)
+            sizes = [float(hours) for hours in options.scale.split(",")]
+            compare_sizes(sizes, recordings, folder, options.repeats, options.long_hours)
         else:
             rows = repeated(recordings, options.hours)
             write_manifest(folder / "corpus.jsonl", rows)
@@ -77,16 +83,21 @@ def compare(names: list[str], folder: Path, repeats: int, storage: str) -> None:
         )
 
 
-def compare_sizes(sizes: list[float], recordings: list[dict[str, Any]], folder: Path, repeats: int) -> None:
+def compare_sizes(
+    sizes: list[float], recordings: list[dict[str, Any]], folder: Path, repeats: int, long_hours: float | None
+) -> None:
     """Print the throughput and the memory of beamscribe by size of the corpus."""
     print("hours    wall s  processor s  peak MB  hours of audio per minute")
-    for hours in sizes:
-        rows = repeated(recordings, hours)
+    corpora = [(repeated(recordings, hours), "") for hours in sizes]
+    if long_hours:
+        long_rows = long_recording(recordings, folder / "long.flac", long_hours)
+        corpora.append((corpora[0][0] + long_rows, f", {long_hours:g} h of it in one file"))
+    for rows, what in corpora:
         write_manifest(folder / "corpus.jsonl", rows)
         usages = [run("beamscribe", folder / "corpus.jsonl", folder / "out", "") for _ in range(repeats)]
         wall, processor, memory = median(usages)
-        real = sum(row["duration"] for row in rows) / 3600
-        print(f"{real:5.2f} {wall:9.1f} {processor:12.1f} {memory:8.0f} {real / wall * 60:20.2f}")
+        real = sum(row.get("duration", 0.0) for row in rows) / 3600
+        print(f"{real:5.2f} {wall:9.1f} {processor:12.1f} {memory:8.0f} {real / wall * 60:20.2f}{what}")
 
 
 Usage = tuple[float, float, float]
@@ -154,6 +165,22 @@ def repeated(recordings: list[dict[str, Any]], hours: float) -> list[dict[str, A
             if seconds >= hours * 3600:
                 break
         copy += 1
+    return rows
+
+
+def long_recording(recordings: list[dict[str, Any]], path: Path, hours: float) -> list[dict[str, Any]]:
+    """Write one FLAC file of ``hours`` and return its rows: the whole, which is refused as too long, and segments."""
+    import soundfile
+
+    rows: list[dict[str, Any]] = [{"audio_filepath": str(path), "text": "too long", "speaker": "long"}]
+    seconds = 0.0
+    with soundfile.SoundFile(path, "w", 16000, 1, format="FLAC", subtype="PCM_16") as file:
+        while seconds < hours * 3600:
+            for row in recordings:
+                samples, _ = soundfile.read(row["audio_filepath"], dtype="int16")
+                file.write(samples)
+                rows.append({**row, "audio_filepath": str(path), "offset": seconds})
+                seconds += row["duration"]
     return rows
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -19,6 +20,13 @@ UNKNOWN_SECONDS = 60.0
 """What a recording is taken for where not even that is known, so that no unit grows without bound."""
 MAX_ROWS = 10_000
 """A unit's most rows, however short their audio is or however many of them are bad, so that it stays small."""
+FEWEST_UNITS = 16
+"""A corpus that would make fewer units is cut into smaller ones, so that there is work for several workers."""
+LEAST_SECONDS = 120.0
+"""But into none smaller than this."""
+
+Row = tuple[Utterance | Failure, int]
+"""What is planned: a row of the corpus, and the bytes of its file where they are known."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +52,12 @@ class _Pending:
         return len(self.utterances) + len(self.failures)
 
 
-def plan_units(
-    rows: Iterable[tuple[Utterance | Failure, int]], unit_seconds: float, folder_of: Callable[[Utterance], str]
-) -> Iterator[Unit]:
-    """Cut rows, in their order and per folder, into units of about ``unit_seconds`` each."""
+def plan_units(rows: Iterable[Row], unit_seconds: float, folder_of: Callable[[Utterance], str]) -> Iterator[Unit]:
+    """Cut rows, in their order and per folder, into units of about ``unit_seconds`` each, smaller for a small corpus.
+
+    Their size follows from the corpus alone, never from the workers: the same corpus makes the same files.
+    """
+    unit_seconds, rows = _size_of_units(rows, unit_seconds)
     number = 0
     pending: dict[str, _Pending] = {}
     for row, num_bytes in rows:
@@ -63,13 +73,32 @@ def plan_units(
             unit.failures.append(row)
         else:
             unit.utterances.append(row)
-            unit.seconds += row.duration or num_bytes / BYTES_PER_SECOND or UNKNOWN_SECONDS
+            unit.seconds += _seconds(row, num_bytes)
         if unit.seconds >= unit_seconds or unit.num_rows >= MAX_ROWS:
             yield _planned(number, folder, pending.pop(folder))
             number += 1
     for folder, unit in sorted(pending.items()):
         yield _planned(number, folder, unit)
         number += 1
+
+
+def _size_of_units(rows: Iterable[Row], seconds: float) -> tuple[float, Iterable[Row]]:
+    """Return the seconds of a unit, halved until a small corpus makes enough of them, and the rows once more."""
+    rows = iter(rows)
+    first: list[Row] = []
+    found = 0.0
+    for row, num_bytes in rows:
+        first.append((row, num_bytes))
+        found += _seconds(row, num_bytes) if isinstance(row, Utterance) else 0.0
+        if found >= FEWEST_UNITS * seconds or len(first) >= FEWEST_UNITS * MAX_ROWS:
+            return seconds, itertools.chain(first, rows)
+    while found < FEWEST_UNITS * seconds and seconds / 2 >= LEAST_SECONDS:
+        seconds /= 2  # no size in between: a few recordings more must not move the bounds of all units
+    return seconds, first
+
+
+def _seconds(row: Utterance, num_bytes: int) -> float:
+    return row.duration or num_bytes / BYTES_PER_SECOND or UNKNOWN_SECONDS
 
 
 def _planned(number: int, folder: str, unit: _Pending) -> Unit:

@@ -78,3 +78,19 @@ def test_texts_beside_recordings_are_read_and_what_has_none_any_more_is_a_failur
         ("m:1", "bad-manifest-line"),
         ("1.wav", "missing"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("hours", "minutes"), [(0.05, 3.75), (0.9, 3.75), (1.1, 3.75), (5, 15), (7.9, 15), (8.1, 30), (16.1, 60)]
+)
+def test_a_small_corpus_is_cut_into_enough_units_for_several_workers(hours, minutes):
+    rows = [Utterance(str(n), "x", duration=6.0) for n in range(round(hours * 600))]
+    units = plan(rows, 3600.0)
+    longest = max(sum(row.duration for row in unit.utterances) for unit in units)
+    assert longest == pytest.approx(min(minutes * 60, hours * 3600), abs=6.0)
+    assert [row for unit in units for row in unit.utterances] == rows
+
+
+def test_a_few_recordings_more_leave_the_bounds_of_units_where_they_were():
+    rows = [Utterance(str(n), "x", duration=6.0) for n in range(3010)]
+    assert plan(rows, 3600.0)[:-1] == plan(rows[:-5], 3600.0)[:-1]
