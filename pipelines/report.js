@@ -37,9 +37,9 @@ function details(file) {
   const [hits, substitutions, deletions, insertions] = file.w, nodes = [];
   const player = file.a && make("audio", { controls: true, preload: "none", src: file.a });
   const kinds = `${count(hits)} right, ${count(substitutions)} substituted, ${count(deletions)} deleted, ${count(insertions)} inserted`;
-  nodes.push(make("p", { className: "soft" }, kinds + (file.z ? `; the first ${count(file.z)} words are shown` : "")));
+  nodes.push(make("p", { className: "soft" }, kinds + (file.z === undefined ? "" : file.z ? `; the first ${count(file.z)} words are shown` : "; the texts are in per_file.csv")));
   if (player) nodes.push(player);
-  nodes.push(alignment(file, player));
+  if (file.z !== 0) nodes.push(alignment(file, player));
   return nodes;
 }
 fileTable({ files, columns, kinds, tags, details, sorted: 2 });

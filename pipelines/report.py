@@ -16,7 +16,7 @@ from pipelines.audio_links import audio_folders, audio_link
 from pipelines.findings import excess_errors, find, group_label
 from pipelines.pages import page_environment
 from pipelines.pictures import bands, histogram, whisker
-from pipelines.report_rows import file_row, worst
+from pipelines.report_rows import file_rows, worst
 
 if TYPE_CHECKING:
     from pipelines.evaluate import EvaluateJob
@@ -101,7 +101,7 @@ def render_report(
             reasons=REASONS,
             steps=summary.get("normalization") or [summary.get("settings", {}).get("normalization")],
             provenance=list(_flat(summary.get("settings", {}))),
-            files=[file_row(score, said, audio_link(score, said, folders, job.output)) for score, said in shown],
+            files=file_rows(shown, (audio_link(*row, folders, job.output) for row in shown)),
         )
     )
 

@@ -12,13 +12,15 @@ from rapidfuzz.distance import Levenshtein
 from asr_model.records import Transcript
 from asr_model.scoring import AlignedWord, Score, align_words
 
-__all__ = ["MAX_FILES", "file_row", "spoken_times", "worst"]
+__all__ = ["MAX_FILES", "file_row", "file_rows", "spoken_times", "worst"]
 
 MAX_FILES = 1000
 """Rows in the page, those with the most errors first: a browser stays quick; all are in per_file.csv. Rows without a
 transcript come last: there is nothing to see in them, and they must not crowd out the others."""
 MAX_WORDS_OF_FILE = 20_000
 """Aligned words shown of one file: some two hours of speech."""
+MAX_WORDS = 300_000
+"""Aligned words shown of all files together, so that the page stays below some ten megabytes."""
 
 Row = tuple[Score, Transcript | None]
 """A score and the transcript it is of, for the times of its words; None where there is none, or no times."""
@@ -36,10 +38,21 @@ def badness(score: Score) -> tuple[bool, int, str, int, float]:
     return score.status == "missing", -score.words.num_errors, score.audio_filepath, channel, offset
 
 
-def file_row(score: Score, transcript: Transcript | None, audio: str | None) -> dict[str, Any]:
+def file_rows(rows: Iterable[Row], links: Iterable[str | None]) -> list[dict[str, Any]]:
+    """Return the files of a page, each with its link; when all words that may be shown are, the rest has none."""
+    left, files = MAX_WORDS, []
+    for (score, transcript), link in zip(rows, links, strict=True):
+        files.append(file_row(score, transcript, link, min(left, MAX_WORDS_OF_FILE)))
+        left -= files[-1].get("z", sum(files[-1]["w"]))
+    return files
+
+
+def file_row(
+    score: Score, transcript: Transcript | None, audio: str | None, max_words: int = MAX_WORDS_OF_FILE
+) -> dict[str, Any]:
     """Return a file as ``report.js`` reads it; its names are short because there are a thousand of them."""
-    aligned = align_words(score.text, score.pred_text)
-    shown = aligned[:MAX_WORDS_OF_FILE]
+    aligned = align_words(score.text, score.pred_text) if max_words else []
+    shown = aligned[:max_words]
     row: dict[str, Any] = {
         "n": score.audio_filepath,
         "c": score.channel,
@@ -56,7 +69,7 @@ def file_row(score: Score, transcript: Transcript | None, audio: str | None) -> 
         row["o"] = score.offset
     if audio:
         row["a"] = audio
-    if len(shown) < len(aligned):
+    if len(shown) < sum(row["w"]):
         row["z"] = len(shown)
     heard = [word.hypothesis for word in shown if word.hypothesis]
     if transcript and heard:
@@ -113,11 +126,11 @@ def _times(heard: Sequence[str], transcript: Transcript) -> dict[str, Any]:
     words = [(word.text, word.start, word.end) for word in transcript.words]
     row: dict[str, Any] = {}
     if words:
-        known = spoken_times(heard, words)
+        known = spoken_times(heard, words[: 2 * len(heard)])  # a cut file has many more
         row["t"] = [None if time is None else round(time[side], 2) for time in known for side in (0, 1)]
     else:
         said = [(word, segment.start, segment.end) for segment in segments for word in segment.text.split()]
-        known = spoken_times(heard, said)
+        known = spoken_times(heard, said[: 2 * len(heard)])
     if segments:
         row["q"] = _first_words([(s.start, s.end) for s in segments if s.text.strip()], known)
     return row

@@ -5,7 +5,7 @@ import random
 
 from asr_model.records import Segment, Transcript, Utterance, Word
 from asr_model.scoring import EvaluateSettings, score
-from pipelines.report_rows import MAX_WORDS_OF_FILE, file_row, spoken_times, worst
+from pipelines.report_rows import MAX_WORDS_OF_FILE, file_row, file_rows, spoken_times, worst
 
 
 def row(name, reference, hypothesis, segments=(), channel=0):
@@ -47,6 +47,15 @@ def test_a_long_file_is_cut_and_says_so():
     found = file_row(*row("long.wav", text, text), None)
     assert found["z"] == MAX_WORDS_OF_FILE
     assert found["w"][0] == MAX_WORDS_OF_FILE + 3
+
+
+def test_the_words_of_a_page_are_bounded(monkeypatch):
+    monkeypatch.setattr("pipelines.report_rows.MAX_WORDS", 5)
+    rows = [row(f"{n}.wav", "a b", "a b") for n in range(4)]
+    found = file_rows(rows, [None] * 4)
+    assert [file.get("z") for file in found] == [None, None, 1, 0]
+    assert [file["x"] for file in found] == [["a b"], ["a b"], ["a"], []]
+    assert all(file["w"] == [2, 0, 0, 0] for file in found)
 
 
 def test_words_get_the_times_of_what_was_written_before_normalization():
