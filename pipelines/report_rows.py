@@ -126,11 +126,11 @@ def _times(heard: Sequence[str], transcript: Transcript) -> dict[str, Any]:
     words = [(word.text, word.start, word.end) for word in transcript.words]
     row: dict[str, Any] = {}
     if words:
-        known = spoken_times(heard, words[: 2 * len(heard)])  # a cut file has many more
+        known = spoken_times(heard, words[: 2 * len(heard) + 100])  # a cut file has many more
         row["t"] = [None if time is None else round(time[side], 2) for time in known for side in (0, 1)]
     else:
         said = [(word, segment.start, segment.end) for segment in segments for word in segment.text.split()]
-        known = spoken_times(heard, said[: 2 * len(heard)])
+        known = spoken_times(heard, said[: 2 * len(heard) + 100])
     if segments:
         row["q"] = _first_words([(s.start, s.end) for s in segments if s.text.strip()], known)
     return row
