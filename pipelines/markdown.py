@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from asr_model.scoring import Score
-from pipelines.findings import find
+from pipelines.findings import excess_errors, find, group_label
 from pipelines.pictures import percent
 
 __all__ = ["summary_markdown"]
@@ -18,7 +18,7 @@ _MEANT_AS_MARKUP = re.compile(r"([\\`*_{}\[\]<>|~#])")
 
 
 def summary_markdown(summary: Mapping[str, Any], worst: Sequence[Score] = ()) -> str:
-    """Return the rates, what stands out, the first groups, and the ``worst`` rows, which come most errors first."""
+    """Return the rates, what stands out, the groups by what they cost, and the ``worst`` rows."""
     return "\n".join([*_totals(summary), *_findings(summary), *_groups(summary), *_files(worst)])
 
 
@@ -48,13 +48,12 @@ def _findings(summary: Mapping[str, Any]) -> list[str]:
 
 def _groups(summary: Mapping[str, Any]) -> list[str]:
     lines: list[str] = []
-    for name, rows in list((summary.get("groups") or {}).items())[:MAX_GROUPS]:
-        if len(rows) < 2:
-            continue
-        most = sorted(rows, key=lambda row: -row["num_words"])[:MAX_VALUES]
-        shown = [row for row in rows if row in most]
+    rate = summary["wer"] or 0.0
+    tables = [(name, rows) for name, rows in (summary.get("groups") or {}).items() if name != "case" and len(rows) > 1]
+    for name, rows in tables[:MAX_GROUPS]:
+        shown = sorted(rows, key=lambda row: (-excess_errors(row, rate), row["name"]))[:MAX_VALUES]
         cells = [[_plain(row["name"]), *_rate(row), f"{row['num_words']:,}"] for row in shown]
-        lines += [*_table([[_plain(name), "WER", "95\u202f%", "words"], *cells]), ""]
+        lines += [*_table([[_plain(group_label(name)), "WER", "95\u202f%", "words"], *cells]), ""]
     return lines
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
 from asr_model.records import Failure, Transcript
-from asr_model.scoring import Score, align_words
+from asr_model.scoring import Score
 from pipelines.audio_links import audio_folders, audio_link
 from pipelines.findings import excess_errors, find, group_label
 from pipelines.pages import page_environment
@@ -29,17 +27,19 @@ MAX_FAILURES = 200
 MAX_GROUP_ROWS = 12
 BANDS = {"duration_band", "level_band"}
 """Groups whose values are in an order: shown as a picture."""
-BINS = 20
-"""Bars of the histogram between 0 and 100 %; one more for none and one for above."""
 
 REASONS = {
     "no-text": "the reference has no text; not counted",
     "duplicate": "a second reference of the same recording and channel; not counted",
     "ambiguous-recording": "several recordings fit the reference; not counted",
     "ambiguous-channel": "the reference names no channel and the recording has several; not counted",
+    "ambiguous-segment": "the reference names no segment and the recording has several; not counted",
+    "bad-manifest-line": "a line of the references that cannot be read; not counted",
+    "missing": "the references have words for a recording that is not there; not counted",
     "no-transcript": "there is no transcript; all words of the reference count as deleted",
     "no-reference": "a transcript that no reference asks for; not counted",
 }
+PROVENANCE = ("transcribed_with", "settings", "versions")
 ERRORS = (
     ("sub", "Confused", "confusions"),
     ("del", "Left out", "deleted_words"),
@@ -62,11 +62,7 @@ def render_report(
     job: EvaluateJob,
 ) -> str:
     """Return the page of an evaluation: its totals, the rows with the most errors, the first failures."""
-    rows = list(rows)
-    scores = [score for score, _ in rows]
-    summary = _described(summary, scores)
     shown = worst(rows)
-    interval = summary.get("wer_interval")
     folders = audio_folders(job.reference, job.transcripts)
     return (
         page_environment(*SCRIPTS)
@@ -74,8 +70,8 @@ def render_report(
         .render(
             summary=summary,
             job=job,
-            interval=interval,
-            raw_wer=summary.get("raw_wer"),
+            interval=summary["wer_interval"],
+            raw_wer=summary["raw_wer"],
             parts=[
                 ("hit", "right", summary["hits"]),
                 ("sub", "substituted", summary["substitutions"]),
@@ -86,8 +82,8 @@ def render_report(
             histogram=histogram(summary["histogram"], "Files by word error rate", every=4),
             band_pictures=list(_band_pictures(summary)),
             groups=list(_groups(summary)),
-            cases=[(row, CASES[row["name"]]) for row in summary.get("groups", {}).get("case", ())],
-            invented=summary.get("invented"),
+            cases=[(row, CASES[row["name"]]) for row in summary["groups"].get("case", ())],
+            invented=summary["invented"],
             errors=[
                 (kind, title, [(words, number) for *words, number in summary[name][:MAX_PAIRS]])
                 for kind, title, name in ERRORS
@@ -99,8 +95,8 @@ def render_report(
             num_hidden=summary["num_rows"] - len(shown),
             failures=list(islice(failures, MAX_FAILURES)),
             reasons=REASONS,
-            steps=summary.get("normalization") or [summary.get("settings", {}).get("normalization")],
-            provenance=list(_flat(summary.get("settings", {}))),
+            steps=summary["normalization"],
+            provenance=[pair for name in PROVENANCE if name in summary for pair in _flat({name: summary[name]})],
             files=file_rows(shown, (audio_link(*row, folders, job.output) for row in shown)),
         )
     )
@@ -108,7 +104,7 @@ def render_report(
 
 def _band_pictures(summary: Mapping[str, Any]) -> Iterable[tuple[str, Markup]]:
     """Yield (name, picture) of the rate by duration and level, where the rows differ in them."""
-    for column in sorted(BANDS & (summary.get("groups") or {}).keys()):
+    for column in sorted(BANDS & summary["groups"].keys()):
         rows = [row for row in summary["groups"][column] if row["name"] != "none"]
         if len(rows) > 1:
             points = [(row["name"], row["wer"], row["wer_interval"], row["num_rows"]) for row in rows]
@@ -119,7 +115,7 @@ def _band_pictures(summary: Mapping[str, Any]) -> Iterable[tuple[str, Markup]]:
 def _groups(summary: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
     """Yield the tables of groups, first the values that cost most: with the most errors beyond the total's rate."""
     rate = summary["wer"] or 0.0
-    for column, rows in (summary.get("groups") or {}).items():
+    for column, rows in summary["groups"].items():
         if column == "case" or column in BANDS or len(rows) < 2:
             continue
         kept = sorted(rows, key=lambda row: (-excess_errors(row, rate), row["name"]))[:MAX_GROUP_ROWS]
@@ -129,41 +125,6 @@ def _groups(summary: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
             "rows": [row | {"picture": whisker(row["wer"], row["wer_interval"], top, summary["wer"])} for row in kept],
             "num_hidden": len(rows) - len(kept),
         }
-
-
-def _described(summary: Mapping[str, Any], scores: Sequence[Score]) -> dict[str, Any]:
-    """Return the summary with what pictures and lists need."""
-    counts: dict[str, Counter[tuple[str, ...]]] = {
-        "substitution": Counter(),
-        "deletion": Counter(),
-        "insertion": Counter(),
-    }
-    for row in scores:
-        for word in align_words(row.text, row.pred_text):
-            if word.kind != "hit":
-                counts[word.kind][tuple(filter(None, (word.reference, word.hypothesis)))] += 1
-    most = {
-        kind: [[*words, n] for words, n in sorted(c.items(), key=lambda item: (-item[1], item[0]))[:MAX_PAIRS]]
-        for kind, c in counts.items()
-    }
-    return {
-        "histogram": _histogram(scores),
-        "confusions": most["substitution"],
-        "deleted_words": most["deletion"],
-        "inserted_words": most["insertion"],
-        **summary,
-    }
-
-
-def _histogram(scores: Sequence[Score]) -> list[tuple[str, int]]:
-    """Return (label, rows): no error, bins of 5 points, and above 100 %."""
-    counts = Counter(_bin(row.wer) for row in scores if row.wer is not None)
-    labels = ["0", *(f"{100 * (i + 1) // BINS}" for i in range(BINS)), "> 100"]
-    return [(f"{label}\u202f%", counts[number]) for number, label in enumerate(labels)]
-
-
-def _bin(rate: float) -> int:
-    return min(math.ceil(rate * BINS - 1e-9), BINS + 1)
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
