@@ -19,7 +19,7 @@ from asr_model.scoring import EvaluateSettings, Score, normalize_of, score
 from asr_model.summary import figures_of
 from asr_model.tally import Tally
 from pipelines import scores as score_files
-from pipelines.hypotheses import list_transcripts, read_transcripts
+from pipelines.hypotheses import list_transcripts, read_transcripts, transcribed_with
 from pipelines.markdown import summary_markdown
 from pipelines.parts import Piece, Slice, cut, deal, part_path, read_pieces, remove_parts
 from pipelines.references import list_references, read_references
@@ -149,7 +149,12 @@ def finish(parts: list[int], job: EvaluateJob) -> dict[str, Any]:
     score_files.join_failures(job.output, parts)
     _check_failure_rate(tally, job)
     score_files.join_scores(job.output, parts, job.identity)
-    provenance = {"transcripts": job.transcripts, "reference": job.reference, "versions": _versions()}
+    provenance = {
+        "transcripts": job.transcripts,
+        "reference": job.reference,
+        "transcribed_with": transcribed_with(job.transcripts),
+        "versions": _versions(),
+    }
     summary = figures_of(tally, job.settings) | job.identity | provenance
     io.write_json(io.join(job.output, "summary.json"), summary)
     io.write_file(io.join(job.output, "summary.md"), summary_markdown(summary, [score for score, _ in shown]).encode())

@@ -10,7 +10,7 @@ import pipelines.io as io
 from asr_model.records import Segment, Transcript, Word
 from pipelines.lines import lines_between, number_of
 
-__all__ = ["list_transcripts", "read_transcripts"]
+__all__ = ["list_transcripts", "read_transcripts", "transcribed_with"]
 
 
 def list_transcripts(source: str) -> list[tuple[str, int]]:
@@ -27,6 +27,13 @@ def list_transcripts(source: str) -> list[tuple[str, int]]:
         if not io.exists(path):
             raise io.InputError(f"{path}: no such transcripts")
     return [(path, io.size_and_time(path)[0]) for path in files]
+
+
+def transcribed_with(source: str) -> dict[str, Any]:
+    """Return what the transcripts are known to be made with, the recognizer's digest and the settings; else nothing."""
+    run = io.join(source, io.RUN_FILE)
+    claim = io.read_json(run) if io.exists(run) else {}
+    return {name: claim[name] for name in ("recognizer", "settings") if name in claim}
 
 
 def read_transcripts(path: str, start: int = 0, stop: int | None = None) -> Iterator[Transcript]:

@@ -39,7 +39,7 @@ REASONS = {
     "no-transcript": "there is no transcript; all words of the reference count as deleted",
     "no-reference": "a transcript that no reference asks for; not counted",
 }
-PROVENANCE = ("transcribed_with", "settings", "versions")
+PROVENANCE = {"versions": "Versions", "settings": "Settings of evaluate", "transcribed_with": "Transcribed with"}
 ERRORS = (
     ("sub", "Confused", "confusions"),
     ("del", "Left out", "deleted_words"),
@@ -96,7 +96,7 @@ def render_report(
             failures=list(islice(failures, MAX_FAILURES)),
             reasons=REASONS,
             steps=summary["normalization"],
-            provenance=[pair for name in PROVENANCE if name in summary for pair in _flat({name: summary[name]})],
+            provenance=[(title, list(_flat(summary[name]))) for name, title in PROVENANCE.items() if summary.get(name)],
             files=file_rows(shown, (audio_link(*row, folders, job.output) for row in shown)),
         )
     )

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from asr_model.records import Segment, Word
-from pipelines.hypotheses import list_transcripts, read_transcripts
+from pipelines.hypotheses import list_transcripts, read_transcripts, transcribed_with
 from pipelines.io import InputError
 
 
@@ -45,3 +45,10 @@ def test_a_folder_without_its_finished_marker_is_refused(tmp_path):
     (tmp_path / "transcripts").mkdir()
     with pytest.raises(InputError, match="did that job finish"):
         list_transcripts(str(tmp_path))
+
+
+def test_transcripts_of_ours_tell_what_they_were_made_with(tmp_path):
+    run = {"verb": "transcribe", "input": "a/*.wav", "recognizer": "5e64", "settings": {"unit_minutes": 10}}
+    (tmp_path / "_RUN.json").write_text(json.dumps(run))
+    assert transcribed_with(str(tmp_path)) == {"recognizer": "5e64", "settings": {"unit_minutes": 10}}
+    assert transcribed_with(str(tmp_path / "system.jsonl")) == {}
