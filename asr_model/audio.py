@@ -17,7 +17,7 @@ from pydantic import Field
 from asr_model.config import Settings
 from asr_model.containers import open_container
 from asr_model.sound_files import open_sound
-from asr_model.streams import AudioError, DecodingError, Stream, UnknownFormatError
+from asr_model.streams import AudioError, DecodingError, Nameless, Stream, UnknownFormatError
 
 __all__ = ["Audio", "AudioError", "AudioSettings", "decode", "resample", "select_channels"]
 
@@ -29,6 +29,8 @@ BLOCK_FRAMES = 1 << 16
 """Samples per channel in the first buffer where a header makes no claim."""
 LOUDEST = 1e6
 """Samples beyond this many times full scale are no sound, and would overflow in the features."""
+BOUNDED = ("/PCM_S8", "/PCM_U8", "/PCM_16", "/PCM_24", "/PCM_32", "/ULAW", "/ALAW")
+"""Codes in which there are no such samples."""
 SEGMENT_SLACK_SECONDS = 0.1
 """A segment may end this much after its recording: times in manifests are rounded."""
 
@@ -90,14 +92,19 @@ def decode(
     file.seek(0)
     # Decoders read in small pieces, which costs less in memory; for a segment the rest need not be read at all.
     is_held = offset_seconds is None and num_bytes <= HELD_BYTES
-    with _open(BytesIO(file.read()) if is_held else file, settings.headerless) as stream:
-        _check_header(stream, settings)
-        samples = _read(stream, settings, offset_seconds, duration_seconds)
-        audio = Audio(samples, stream.sample_rate, stream.codec, num_bytes)
+    source = Nameless(BytesIO(file.read()) if is_held else file)
+    try:
+        with _open(source, settings.headerless) as stream:
+            _check_header(stream, settings)
+            samples = _read(stream, settings, offset_seconds, duration_seconds)
+            audio = Audio(samples, stream.sample_rate, stream.codec, num_bytes)
+    finally:
+        if source.error:  # nothing that is wrong with the recording: a disk, a network
+            raise source.error
     if audio.duration < settings.min_seconds or not samples.size:
         raise AudioError("too-short", f"{audio.duration:.3f} s of audio, at least {settings.min_seconds} s wanted")
-    is_bounded = "/PCM_" in audio.codec  # whole numbers are finite
-    if not is_bounded and not (samples.min() > -LOUDEST and samples.max() < LOUDEST):  # NaN compares as false
+    # NaN compares as false.
+    if not audio.codec.endswith(BOUNDED) and not (samples.min() > -LOUDEST and samples.max() < LOUDEST):
         raise AudioError("non-finite", f"some samples are NaN, infinite or beyond {LOUDEST:g} times full scale")
     return audio
 
@@ -129,9 +136,9 @@ def resample(samples: NDArray[np.float32], source_hz: float, target_hz: float) -
 
 
 @contextmanager
-def _open(file: BinaryIO, headerless: str) -> Iterator[Stream]:
+def _open(file: Nameless, headerless: str) -> Iterator[Stream]:
     """Open a recording with the first decoder that takes it; what has no header only where it is of no known format."""
-    decoders: list[Callable[[BinaryIO], AbstractContextManager[Stream]]] = [open_sound, open_container]
+    decoders: list[Callable[[Nameless], AbstractContextManager[Stream]]] = [open_sound, open_container]
     if headerless != "none":
         decoders.append(partial(open_container if headerless == "g722" else open_sound, headerless=headerless))
     reason, said = "unknown-format", []

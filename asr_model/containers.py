@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ PREROLL_SECONDS = 0.2
 
 
 @contextmanager
-def open_container(file: BinaryIO, headerless: str | None = None) -> Iterator[ContainerStream]:
+def open_container(file: Nameless, headerless: str | None = None) -> Iterator[ContainerStream]:
     """Open a recording; ``headerless`` (g722) is a code without a header.
 
     Raises:
@@ -42,7 +42,7 @@ def open_container(file: BinaryIO, headerless: str | None = None) -> Iterator[Co
     options = {"format_whitelist": headerless or FORMATS, "protocol_whitelist": PROTOCOLS}
     how = {"container_options": options, "io_open": _refuse, "metadata_errors": "ignore"}
     try:
-        container = av.open(Nameless(file), "r", headerless, **how)
+        container = av.open(file, "r", headerless, **how)
     except (av.FFmpegError, PermissionError) as error:
         raise UnknownFormatError(f"FFmpeg: {error}") from error
     with container:
@@ -63,6 +63,8 @@ class ContainerStream:
 
     def __init__(self, container: Any):
         track = container.streams.audio[0]
+        if track.codec_context is None or not track.rate or not track.channels:
+            raise DecodingError("FFmpeg: the audio is of an unknown code, or of no rate or channel")
         self.sample_rate: int = track.rate
         self.num_channels: int = track.channels
         name = container.format.name.partition(",")[0]

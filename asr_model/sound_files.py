@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -49,7 +49,7 @@ _SPHERE_FRAMES = re.compile(rb"^sample_count -i (\d+)", re.MULTILINE)
 
 
 @contextmanager
-def open_sound(file: BinaryIO, headerless: str | None = None) -> Iterator[SoundStream]:
+def open_sound(file: Nameless, headerless: str | None = None) -> Iterator[SoundStream]:
     """Open a recording; ``headerless`` (ulaw, alaw, gsm) are samples of a telephone without a header.
 
     Raises:
@@ -57,7 +57,7 @@ def open_sound(file: BinaryIO, headerless: str | None = None) -> Iterator[SoundS
         DecodingError: it knows the format but not what is inside, or the header is broken.
     """
     try:
-        sound = _Sequential(Nameless(file), **_HEADERLESS[headerless])
+        sound = _Sequential(file, **_HEADERLESS[headerless])
     except soundfile.LibsndfileError as error:
         kind = UnknownFormatError if error.code == UNRECOGNISED_FORMAT else DecodingError
         raise kind(f"libsndfile: {error.error_string}") from error
@@ -78,7 +78,7 @@ class SoundStream:
 
     slack_seconds = SLACK_SECONDS
 
-    def __init__(self, sound: soundfile.SoundFile, file: BinaryIO):
+    def __init__(self, sound: soundfile.SoundFile, file: Nameless):
         self.sample_rate: int = sound.samplerate
         self.num_channels: int = sound.channels
         self.codec = f"{sound.format}/{sound.subtype}"
@@ -109,7 +109,7 @@ class SoundStream:
         except soundfile.LibsndfileError as error:
             raise DecodingError(f"libsndfile: {error.error_string}") from error
 
-    def _check_mpeg(self, file: BinaryIO) -> None:
+    def _check_mpeg(self, file: Nameless) -> None:
         """Hold the length that libsndfile takes an MP3 file for against its frames, where no header vouches for it.
 
         Raises:
@@ -128,7 +128,7 @@ class SoundStream:
         file.seek(place)
 
 
-def _sizes(sound: soundfile.SoundFile, file: BinaryIO) -> tuple[int, int]:
+def _sizes(sound: soundfile.SoundFile, file: Nameless) -> tuple[int, int]:
     """Return how much there is and how much the header claims, in a unit of the format's own."""
     if sound.format == "NIST":
         place = file.tell()
@@ -144,7 +144,7 @@ def _sizes(sound: soundfile.SoundFile, file: BinaryIO) -> tuple[int, int]:
     return 0, 0
 
 
-def _ends_as_ogg(file: BinaryIO) -> bool:
+def _ends_as_ogg(file: Nameless) -> bool:
     """Return whether the last page of an Ogg file is whole and marked as the last."""
     place = file.tell()
     size = file.seek(0, 2)
@@ -165,7 +165,7 @@ _MPEG_KBPS = (
 _MPEG_HZ = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 
 
-def _xing(file: BinaryIO) -> tuple[int, int | None]:
+def _xing(file: Nameless) -> tuple[int, int | None]:
     """Return where the frames of an MP3 file begin, and the bytes of them that its Xing header tells of, if any."""
     file.seek(0)
     head = file.read(10)
@@ -180,7 +180,7 @@ def _xing(file: BinaryIO) -> tuple[int, int | None]:
     return start, int.from_bytes(frame[place + 12 : place + 16])
 
 
-def _walk_mpeg(file: BinaryIO, place: int) -> int:
+def _walk_mpeg(file: Nameless, place: int) -> int:
     """Return the samples in an MP3 file's frames from ``place`` on, by their headers."""
     samples = 0
     while True:

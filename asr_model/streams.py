@@ -59,7 +59,27 @@ class Stream(Protocol):
 
 
 class Nameless:
-    """A file without its name, so that decoders go by its content: ``.raw`` means nothing here."""
+    """A file without its name, so that decoders go by its content: ``.raw`` means nothing here.
+
+    Decoders of C take what goes wrong in reading for the end of the file: it is kept in ``error``.
+    """
 
     def __init__(self, file: BinaryIO):
-        self.read, self.seek, self.tell = file.read, file.seek, file.tell
+        self._file = file
+        self.error: Exception | None = None
+        self.tell = file.tell
+
+    def read(self, size: int = -1) -> bytes:
+        """Read as files do; nothing where that fails."""
+        try:
+            return self._file.read(size)
+        except Exception as error:
+            self.error = error
+            return b""
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to a place as files do; stay where it lies before the beginning, as broken headers want."""
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError):
+            return self._file.tell()

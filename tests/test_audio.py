@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from contextlib import suppress
 from io import BytesIO
 
 import numpy as np
@@ -355,3 +356,46 @@ def test_mp3_keeps_samples_and_length():
     audio = decode(encoded(samples, container="MP3", subtype="MPEG_LAYER_III"), ANY)
     assert audio.samples.shape == (1, len(samples))
     assert np.abs(audio.samples[0] - samples)[2000:-2000].max() < 0.05
+
+
+def broken(whole, draw):
+    """Return bytes with a few of them changed, most in the header, or cut."""
+    data = bytearray(whole)
+    for _ in range(draw.integers(1, 8)):
+        place = int(draw.integers(200 if draw.random() < 0.7 else len(data)))
+        if draw.random() < 0.5:
+            data[place] = draw.integers(256)
+        else:
+            number = int(draw.choice([0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF]))
+            data[place : place + 4] = number.to_bytes(4, draw.choice(["little", "big"]))
+    return bytes(data[: draw.integers(1, len(data))] if draw.random() < 0.2 else data)
+
+
+def assert_usable_or_refused(data):
+    for segment in ((), (0.3, 0.5)):
+        with suppress(AudioError):
+            assert np.isfinite(decode(BytesIO(data), AudioSettings(max_seconds=30.0), *segment).samples).all()
+
+
+@pytest.mark.parametrize(("container", "subtype"), [*CUT, ("WAV", "FLOAT"), ("CAF", "PCM_16"), ("CAF", "ALAC_16")])
+def test_a_broken_file_has_a_reason_whatever_is_broken(container, subtype):
+    whole, draw = encoded(noise(1.0), container=container, subtype=subtype).getvalue(), np.random.default_rng(0)
+    for _ in range(60):
+        assert_usable_or_refused(broken(whole, draw))
+
+
+@pytest.mark.parametrize("container", ["WAV", "FLAC", "OGG"])
+def test_a_disk_or_network_that_fails_is_not_taken_for_a_cut_file(container):
+    file = encoded(noise(4.0), container=container, subtype="VORBIS" if container == "OGG" else "PCM_16")
+    read, calls = file.read, 0
+
+    def failing(size=-1):
+        nonlocal calls
+        calls += 1
+        if calls > 3:
+            raise OSError("connection lost")
+        return read(size)
+
+    file.read = failing
+    with pytest.raises(OSError, match="connection lost"):
+        decode(file, ANY, 1.0, 2.0)  # of a segment, the rest is not read beforehand

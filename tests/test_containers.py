@@ -9,10 +9,11 @@ import av
 import numpy as np
 import pytest
 import soundfile
+from test_audio import assert_usable_or_refused, broken
 
 from asr_model.audio import AudioError, AudioSettings, decode
 from asr_model.containers import open_container
-from asr_model.streams import UnknownFormatError
+from asr_model.streams import Nameless, UnknownFormatError
 
 SECONDS = 3
 CODED = [
@@ -167,7 +168,7 @@ def test_a_playlist_opens_no_other_file(playlist, tmp_path):
 
 
 def test_no_format_that_names_other_files_is_allowed():
-    with pytest.raises(UnknownFormatError), open_container(BytesIO(PLAYLISTS[0].encode())):
+    with pytest.raises(UnknownFormatError), open_container(Nameless(BytesIO(PLAYLISTS[0].encode()))):
         pass
 
 
@@ -176,3 +177,11 @@ def test_without_pyav_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(AudioError, match=r"unknown-format: .*beamscribe\[av\]"):
         decode(BytesIO(data), AudioSettings())
+
+
+def test_a_broken_container_has_a_reason_whatever_is_broken():
+    draw = np.random.default_rng(0)
+    for container, codec, rate, _ in CODED:
+        whole = encoded(container, codec, rate, seconds=1)
+        for _ in range(40):
+            assert_usable_or_refused(broken(whole, draw))

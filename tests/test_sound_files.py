@@ -8,7 +8,7 @@ import soundfile
 
 from asr_model.audio import AudioSettings, decode
 from asr_model.sound_files import open_sound
-from asr_model.streams import DecodingError, UnknownFormatError
+from asr_model.streams import DecodingError, Nameless, UnknownFormatError
 
 NOISE = (0.1 * np.random.default_rng(0).normal(size=96000)).astype(np.float32)
 
@@ -17,6 +17,10 @@ def encoded(samples, container, subtype, **how):
     file = BytesIO()
     soundfile.write(file, samples, 16000, format=container, subtype=subtype, **how)
     return file.getvalue()
+
+
+def nameless(data):
+    return Nameless(BytesIO(data))
 
 
 def mpeg_frames(data):
@@ -38,13 +42,13 @@ def variable():
 
 
 def test_an_opened_file_says_what_its_header_says():
-    with open_sound(BytesIO(encoded(NOISE, "FLAC", "PCM_16"))) as stream:
+    with open_sound(nameless(encoded(NOISE, "FLAC", "PCM_16"))) as stream:
         assert (stream.sample_rate, stream.num_channels, stream.codec) == (16000, 1, "FLAC/PCM_16")
         assert (stream.num_frames, stream.is_cut) == (96000, False)
 
 
 def test_reading_returns_counts_until_the_end():
-    with open_sound(BytesIO(encoded(NOISE, "WAV", "FLOAT"))) as stream:
+    with open_sound(nameless(encoded(NOISE, "WAV", "FLOAT"))) as stream:
         buffer, pieces = np.empty((10000, 1), np.float32), []
         while count := stream.read(buffer):
             pieces.append(buffer[:count, 0].copy())
@@ -57,7 +61,7 @@ def test_reading_returns_counts_until_the_end():
     [(b"garbage" * 9, UnknownFormatError), (b"RIFF\x24\0\0\0WAVE" + bytes(99), DecodingError)],
 )
 def test_what_is_no_sound_is_told_from_what_is_broken(data, error):
-    with pytest.raises(DecodingError) as raised, open_sound(BytesIO(data)):
+    with pytest.raises(DecodingError) as raised, open_sound(nameless(data)):
         pass
     assert raised.type is error
 
@@ -67,20 +71,20 @@ def test_a_wav_file_written_into_a_pipe_is_not_cut(claim):
     whole = bytearray(encoded(NOISE, "WAV", "PCM_16"))
     place = whole.index(b"data") + 4
     whole[place : place + 4] = claim.to_bytes(4, "little")
-    with open_sound(BytesIO(bytes(whole))) as stream:
+    with open_sound(nameless(bytes(whole))) as stream:
         assert not stream.is_cut
 
 
 def test_what_follows_the_samples_of_a_wav_file_is_no_cut_nor_a_few_bytes_less():
     whole = encoded(NOISE, "WAV", "PCM_16")
     for data in (whole + b"LIST\x04\0\0\0abcd", whole + bytes(77), whole[:-2]):
-        with open_sound(BytesIO(data)) as stream:
+        with open_sound(nameless(data)) as stream:
             assert not stream.is_cut
 
 
 def test_an_mp3_file_without_a_header_of_its_length_is_counted():
     bare = b"".join(mpeg_frames(constant())[1:])
-    with open_sound(BytesIO(bare)) as stream:
+    with open_sound(nameless(bare)) as stream:
         assert stream.num_frames is None
     assert decode(BytesIO(bare), AudioSettings()).duration == pytest.approx(6.0, abs=0.15)
     assert decode(BytesIO(bare[: len(bare) // 2]), AudioSettings()).duration == pytest.approx(3.0, abs=0.15)
@@ -92,7 +96,7 @@ def test_an_mp3_file_without_a_header_of_its_length_is_counted():
     ids=["variable", "joined", "joined-variable"],
 )
 def test_of_an_mp3_file_that_libsndfile_takes_for_shorter_nothing_is_lost(data):
-    with pytest.raises(DecodingError, match=r"MP3 frames of .* s, taken for"), open_sound(BytesIO(data)):
+    with pytest.raises(DecodingError, match=r"MP3 frames of .* s, taken for"), open_sound(nameless(data)):
         pass
     seconds = sum(1 for _ in mpeg_frames(data)) * 576 / 16000
     assert decode(BytesIO(data), AudioSettings()).duration == pytest.approx(seconds, abs=0.2)
@@ -108,5 +112,5 @@ def test_titles_before_and_after_the_frames_of_an_mp3_file_do_no_harm():
 
 def test_an_ogg_file_without_its_last_page_is_cut():
     whole = encoded(NOISE, "OGG", "VORBIS")
-    with open_sound(BytesIO(whole[: whole.rindex(b"OggS")])) as stream:
+    with open_sound(nameless(whole[: whole.rindex(b"OggS")])) as stream:
         assert stream.is_cut

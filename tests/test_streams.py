@@ -30,6 +30,17 @@ def test_a_nameless_file_is_read_and_has_no_name(tmp_path):
     assert Nameless(BytesIO(b"x")).read() == b"x"
 
 
+def test_what_goes_wrong_in_reading_is_kept_and_a_place_before_the_beginning_is_not_gone_to():
+    class Broken(BytesIO):
+        def read(self, size=-1):
+            raise OSError("gone")
+
+    nameless = Nameless(Broken(b"abc"))
+    assert nameless.read(1) == b""
+    assert str(nameless.error) == "gone"
+    assert (nameless.seek(2), nameless.seek(-1)) == (2, 2)
+
+
 @pytest.mark.parametrize("stream", [SoundStream, ContainerStream])
 def test_decoders_do_what_a_stream_does(stream):
     assert callable(stream.seek)
