@@ -42,6 +42,7 @@ setup(
         "soxr>=1.0",
         "torch==2.11.0",
         "torchaudio==2.11.0",
+        "webvtt-py>=0.5",
     ],
     extras_require={
         "av": ["av>=14"],  # M4A, AMR, WebM

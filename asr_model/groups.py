@@ -27,7 +27,7 @@ def group_value(name: str, reference: Utterance, transcript: Transcript | None) 
         channel = transcript.channel if transcript else reference.channel_number
         return NONE if channel is None else str(channel)
     if name == "duration_band":
-        duration = transcript.duration if transcript else reference.duration
+        duration = (transcript.duration if transcript else 0.0) or reference.duration
         return _band(duration or None, DURATION_BOUNDS, "s")
     if name == "level_band":
         levels = (_column(name, reference, transcript) for name in _LEVEL_COLUMNS)

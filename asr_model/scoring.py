@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Literal, cast
 
@@ -13,7 +13,7 @@ from rapidfuzz.distance import Levenshtein
 from asr_model.config import Settings
 from asr_model.groups import group_value
 from asr_model.normalization import Normalize, StepName, make_normalize
-from asr_model.records import Transcript, Utterance
+from asr_model.records import Segment, Transcript, Utterance, Word
 
 __all__ = [
     "AlignedWord",
@@ -25,6 +25,7 @@ __all__ = [
     "edits",
     "normalize_of",
     "score",
+    "without_times",
     "word_errors",
 ]
 
@@ -178,6 +179,8 @@ def score(reference: Utterance, transcript: Transcript | None, settings: Evaluat
     ``text`` and ``pred_text`` of the score are normalized as the settings say, as they were compared.
     """
     normalize = normalize_of(settings)
+    if transcript and (ignored := reference.extra.get("ignored_times")):
+        transcript = without_times(transcript, ignored)
     raw_text, raw_pred_text = reference.text or "", transcript.pred_text if transcript else ""
     text, pred_text = normalize(raw_text), normalize(raw_pred_text)
     words = text.split()
@@ -197,7 +200,7 @@ def score(reference: Utterance, transcript: Transcript | None, settings: Evaluat
         insertions=counts.insertions,
         num_characters=len(text),
         character_errors=distance,
-        duration=transcript.duration if transcript else reference.duration,
+        duration=(transcript.duration if transcript else 0.0) or reference.duration,
         confidence=transcript.confidence if transcript else None,
         speaker=reference.speaker,
         text=text,
@@ -207,6 +210,25 @@ def score(reference: Utterance, transcript: Transcript | None, settings: Evaluat
         raw_errors=Levenshtein.distance(raw_words, raw_pred_text.split()),
         groups={name: group_value(name, reference, transcript) for name in settings.groups},
     )
+
+
+def without_times(transcript: Transcript, spans: Sequence[tuple[float, float]]) -> Transcript:
+    """Return a transcript without the words, or else the segments, whose middle lies in one of ``spans`` (seconds).
+
+    That is what NIST's ``ignore_time_segment_in_scoring`` asks for. A transcript without any times stays as it is.
+    """
+
+    def is_kept(piece: Word | Segment) -> bool:
+        middle = (piece.start + piece.end) / 2
+        return not any(start <= middle < end for start, end in spans)
+
+    words = [word for word in transcript.words if is_kept(word)]
+    segments = [segment for segment in transcript.segments if is_kept(segment)]
+    pieces = words if transcript.words else segments
+    if not transcript.words and not transcript.segments:
+        return transcript
+    text = " ".join(piece.text for piece in pieces)
+    return replace(transcript, pred_text=text, words=words, segments=segments)
 
 
 def align_words(text: str, pred_text: str) -> list[AlignedWord]:

@@ -77,7 +77,8 @@ def build(pipeline: beam.Pipeline, job: EvaluateJob) -> Any:
 def deal_slice(source: Slice, output: str) -> Iterator[tuple[int, Piece]]:
     """Read a slice of references or transcripts and deal its rows into parts."""
     read = read_references if source.kind == "references" else read_transcripts
-    yield from deal(read(source.path, source.start, source.stop), source, output)
+    rows = (row for path in source.paths for row in read(path, source.start, source.stop))
+    yield from deal(rows, source, output)
 
 
 def score_part(number: int, pieces: Iterable[Piece], job: EvaluateJob) -> int:

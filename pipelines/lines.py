@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 import pipelines.io as io
 
-__all__ = ["lines_between", "number_of", "read_text"]
+__all__ = ["lines_between", "number_of", "numbered_lines", "read_text"]
 
 _MARK = b"\xef\xbb\xbf"
 _OTHER_MARKS = (b"\xff\xfe", b"\xfe\xff")
 CHUNK = 1 << 20
 
 
-def lines_between(path: str, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, str]]:
-    """Yield (place, line) of the lines that are not blank and begin from byte ``start`` and before ``stop``.
+def lines_between(path: str, start: int = 0, stop: int | None = None, blank: bool = False) -> Iterator[tuple[int, str]]:
+    """Yield (place, line) of the lines that begin from byte ``start`` and before ``stop``; ``blank`` ones if asked.
 
     Raises:
         InputError: a line is not UTF-8; the message names it.
@@ -34,7 +34,7 @@ def lines_between(path: str, start: int = 0, stop: int | None = None) -> Iterato
                 line, place_after = line.removeprefix(_MARK), len(line)
             else:
                 place_after = place + len(line)
-            if not line.isspace():
+            if blank or not line.isspace():
                 try:
                     text = line.decode()
                 except UnicodeDecodeError as error:
@@ -42,6 +42,17 @@ def lines_between(path: str, start: int = 0, stop: int | None = None) -> Iterato
                     raise io.InputError(f"{path}: line {number} is not UTF-8 ({error.reason})") from error
                 yield place, text
             place = place_after
+
+
+def numbered_lines(path: str) -> Iterator[tuple[int, str]]:
+    """Yield (number, line) of the lines that are not blank.
+
+    Raises:
+        InputError: a line is not UTF-8; the message names it.
+    """
+    for number, (_, line) in enumerate(lines_between(path, blank=True), start=1):
+        if not line.isspace():
+            yield number, line
 
 
 def number_of(path: str, place: int) -> int:

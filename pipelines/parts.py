@@ -20,20 +20,22 @@ from asr_model.records import Failure, Transcript, Utterance
 
 __all__ = ["Piece", "Slice", "cut", "deal", "part_path", "read_pieces", "remove_parts"]
 
+Kind = Literal["references", "transcripts"]
 PARTS_FOLDER = "_parts"
 PART_BYTES = 24 << 20
 """Bytes of input that a part is made of, about; a worker holds some ten times as much memory for it."""
 SLICE_BYTES = 16 << 20
 """Bytes that a large JSON-lines file is read in at a time."""
+FILES_PER_SLICE = 1000
 ROWS_PER_FILE = 50_000
 
 
 @dataclass(frozen=True)
 class Slice:
-    """A file to be read, or the lines of it that begin in a range of bytes; ``stop`` None: all of it."""
+    """Files to be read, or the lines of one that begin in a range of bytes; ``stop`` None: all of it."""
 
-    kind: Literal["references", "transcripts"]
-    path: str
+    kind: Kind
+    paths: tuple[str, ...]
     start: int
     stop: int | None
     num_parts: int
@@ -57,13 +59,25 @@ def cut(references: Sequence[tuple[str, int]], transcripts: Sequence[tuple[str, 
     """
     num_parts = 1 + sum(size for _, size in [*references, *transcripts]) // PART_BYTES
     slices: list[Slice] = []
-    for kind, files in (("references", references), ("transcripts", transcripts)):
+    sides: tuple[tuple[Kind, Sequence[tuple[str, int]]], ...] = (
+        ("references", references),
+        ("transcripts", transcripts),
+    )
+    for kind, files in sides:
+        small: list[str] = []
+        left = SLICE_BYTES
         for path, size in files:
-            is_lines = path.endswith((".jsonl", ".json"))
-            starts = range(0, max(size, 1), SLICE_BYTES) if is_lines else [0]
-            for start in starts:
-                stop = start + SLICE_BYTES if is_lines and size > SLICE_BYTES else None
-                slices.append(Slice(kind, path, start, stop, num_parts, len(slices)))  # type: ignore[arg-type]
+            if path.endswith(".jsonl") and size > SLICE_BYTES:
+                for start in range(0, size, SLICE_BYTES):
+                    slices.append(Slice(kind, (path,), start, start + SLICE_BYTES, num_parts, len(slices)))
+                continue
+            if small and (size > left or len(small) == FILES_PER_SLICE):
+                slices.append(Slice(kind, tuple(small), 0, None, num_parts, len(slices)))
+                small, left = [], SLICE_BYTES
+            small.append(path)
+            left -= size
+        if small:
+            slices.append(Slice(kind, tuple(small), 0, None, num_parts, len(slices)))
     return slices
 
 

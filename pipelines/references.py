@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pipelines.io as io
+from asr_model.nist import parse_ctm, parse_stm, parse_trn
 from asr_model.records import Failure, Utterance
 from pipelines.corpora import find_corpus, read_corpus
-from pipelines.lines import lines_between, number_of
+from pipelines.lines import lines_between, number_of, numbered_lines
 from pipelines.reading import read_text
 from pipelines.rows import parse_row
 
@@ -21,6 +22,10 @@ def list_references(source: str) -> list[tuple[str, int]]:
     Raises:
         InputError: there is nothing of that name.
     """
+    if _reader_of(source):
+        if not io.exists(source):
+            raise io.InputError(f"{source}: no such file")
+        return [(source, io.size_and_time(source)[0])]
     corpus = find_corpus(source)
     if corpus.layout in ("manifest", "table") and io.exists(corpus.path):
         return [(corpus.path, io.size_and_time(corpus.path)[0])]
@@ -30,12 +35,25 @@ def list_references(source: str) -> list[tuple[str, int]]:
 def read_references(source: str, start: int = 0, stop: int | None = None) -> Iterator[Utterance | Failure]:
     """Yield the references of a source, or of the lines of a manifest that begin in a range of bytes.
 
+    STM, CTM, TRN, a file ``text`` of Kaldi's, or any corpus that `featurize` reads.
+
     Raises:
-        InputError: the source is empty, in another encoding than UTF-8, or of no kind that is known.
+        InputError: the source is empty, in another encoding than UTF-8, or not what its name says.
     """
+    if read := _reader_of(source):
+        return _said(source, read)
     if source.endswith((".jsonl", ".json")) and find_corpus(source).layout == "manifest":
         return _read_manifest(source, start, stop)
     return (row if isinstance(row, Failure) else read_text(row) for row, _ in read_corpus(source))
+
+
+def _said(path: str, read: Callable[[str], Iterator[Utterance]]) -> Iterator[Utterance]:
+    try:
+        yield from read(path)
+    except io.InputError:
+        raise
+    except ValueError as error:
+        raise io.InputError(f"{path}: {error}") from error
 
 
 def _read_manifest(path: str, start: int, stop: int | None) -> Iterator[Utterance | Failure]:
@@ -46,3 +64,45 @@ def _read_manifest(path: str, start: int, stop: int | None) -> Iterator[Utteranc
         except ValueError as error:
             number = number_of(path, place)
             yield Failure(f"{path}:{number}", None, "bad-manifest-line", f"line {number}: {error}")
+
+
+def _read_stm(path: str) -> Iterator[Utterance]:
+    """Yield the sides of an STM; times are carried, those to be ignored by themselves."""
+    for side in parse_stm(numbered_lines(path)):
+        extra = {"segment_times": side.segments, "ignored_times": side.ignored}
+        speaker = next(iter(side.speakers)) if len(side.speakers) == 1 else None
+        yield Utterance(side.recording, side.recording, side.channel, side.text, None, speaker, extra)
+
+
+def _read_ctm(path: str) -> Iterator[Utterance]:
+    """Yield the sides of a CTM; the times of the words are carried."""
+    for side in parse_ctm(numbered_lines(path)):
+        extra = {"word_times": [(word.start, word.end) for word in side.words]}
+        yield Utterance(side.recording, side.recording, side.channel, side.text, extra=extra)
+
+
+def _read_trn(path: str) -> Iterator[Utterance]:
+    for name, text in parse_trn(numbered_lines(path)):
+        yield Utterance(name, name, None, text)
+
+
+def _read_kaldi(path: str) -> Iterator[Utterance]:
+    """Yield the lines ``id text`` of a file in Kaldi's manner."""
+    for _, line in numbered_lines(path):
+        name, *words = line.split()
+        yield Utterance(name, name, None, " ".join(words))
+
+
+_READERS: dict[str, Callable[[str], Iterator[Utterance]]] = {
+    ".stm": _read_stm,
+    ".ctm": _read_ctm,
+    ".trn": _read_trn,
+    ".txt": _read_kaldi,
+}
+
+
+def _reader_of(source: str) -> Callable[[str], Iterator[Utterance]] | None:
+    name = source.rpartition("/")[2].lower()
+    if "*" in name:
+        return None
+    return _READERS[".txt"] if name == "text" else _READERS.get(f".{name.rpartition('.')[2]}")

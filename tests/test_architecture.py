@@ -34,7 +34,7 @@ ORDER = [
     {"config", "level", "presets", "statistics", "streams"},
     {"containers", "sound_files", "intervals"},
     {"audio", "mel", "text", "layers", "records", "segmentation", "shards"},
-    {"normalization", "groups"},
+    {"captions", "groups", "nist", "normalization"},
     {"alignment", "ngrams", "language_model", "prefix_beam"},
     {"sounds", "telephone"},
     {"augment", "conditioning", "features", "decoding", "scoring", "spec_augment"},

@@ -22,7 +22,7 @@ def corpus(number):
 def test_every_row_is_dealt_into_one_part_with_all_of_its_recording(tmp_path, num_parts, monkeypatch):
     monkeypatch.setattr(parts, "ROWS_PER_FILE", 7)
     rows = corpus(30)
-    source = Slice("references", "m", 0, None, num_parts, 3)
+    source = Slice("references", ("m",), 0, None, num_parts, 3)
     dealt = {}
     for part, piece in deal(rows, source, str(tmp_path)):
         dealt.setdefault(part, []).append(piece)
@@ -49,13 +49,13 @@ def test_the_part_of_a_recording_is_the_same_on_every_machine():
 def test_large_line_files_are_cut_and_bytes_decide_on_parts(monkeypatch):
     monkeypatch.setattr(parts, "SLICE_BYTES", 10)
     monkeypatch.setattr(parts, "PART_BYTES", 30)
-    slices = cut([("r.jsonl", 25)], [("t.parquet", 50), ("t.jsonl", 5)])
-    assert [(s.path, s.start, s.stop) for s in slices] == [
-        ("r.jsonl", 0, 10),
-        ("r.jsonl", 10, 20),
-        ("r.jsonl", 20, 30),
-        ("t.parquet", 0, None),
-        ("t.jsonl", 0, None),
+    slices = cut([("r.jsonl", 25)], [("t.parquet", 50), ("t.jsonl", 5), ("u.srt", 5)])
+    assert [(s.paths, s.start, s.stop) for s in slices] == [
+        (("r.jsonl",), 0, 10),
+        (("r.jsonl",), 10, 20),
+        (("r.jsonl",), 20, 30),
+        (("t.parquet",), 0, None),
+        (("t.jsonl", "u.srt"), 0, None),
     ]
     assert {s.num_parts for s in slices} == {3}
     assert [s.number for s in slices] == [0, 1, 2, 3, 4]

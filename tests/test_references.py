@@ -32,3 +32,41 @@ def test_a_broken_line_is_a_failure_with_its_number(tmp_path):
 def test_what_is_not_there_is_said(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         list_references(str(tmp_path / "none.jsonl"))
+
+
+STM = "call A s 3 4 <o> again\ncall A s 0 1 <o> hello\ncall A - 1 3 <o> ignore_time_segment_in_scoring\ncall B t 0 1 <o> yes\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("r.stm", STM, [("call", 0, "hello again"), ("call", 1, "yes")]),
+        ("r.ctm", "call 1 0.5 0.5 hello\ncall 1 1.0 0.5 there\n", [("call", 0, "hello there")]),
+        ("r.trn", "hello there (call)\n(b)\n", [("call", None, "hello there"), ("b", None, "")]),
+        ("text", "call hello  there\nb\n", [("call", None, "hello there"), ("b", None, "")]),
+        ("r.csv", "path,text\na.wav,hello\n", [("a.wav", None, "hello")]),
+    ],
+)
+def test_every_format_of_references_is_read(tmp_path, name, text, expected):
+    path = tmp_path / name
+    path.write_text(text)
+    assert list_references(str(path)) == [(str(path), len(text))]
+    rows = list(read_references(str(path)))
+    assert [(row.audio_filepath, row.channel, row.text) for row in rows] == expected
+
+
+def test_times_of_references_are_carried(tmp_path):
+    (tmp_path / "r.stm").write_text(STM)
+    (tmp_path / "r.ctm").write_text("call 1 0.5 0.5 hello\n")
+    row = next(read_references(str(tmp_path / "r.stm")))
+    assert (row.speaker, row.extra) == ("s", {"segment_times": [(0.0, 1.0), (3.0, 4.0)], "ignored_times": [(1.0, 3.0)]})
+    assert next(read_references(str(tmp_path / "r.ctm"))).extra == {"word_times": [(0.5, 1.0)]}
+
+
+@pytest.mark.parametrize(
+    ("name", "data"), [("r.stm", b"call A s x\n"), ("r.trn", b"caf\xe9 (a)\n"), ("r.trn", b"no id\n")]
+)
+def test_a_line_that_cannot_be_read_stops_the_job_and_is_named(tmp_path, name, data):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(InputError, match=rf"{name}: line 1"):
+        list(read_references(str(tmp_path / name)))

@@ -6,7 +6,7 @@ import jiwer
 import pytest
 from rapidfuzz.distance import Levenshtein
 
-from asr_model.records import Transcript, Utterance
+from asr_model.records import Segment, Transcript, Utterance, Word
 from asr_model.scoring import (
     ErrorCounts,
     EvaluateSettings,
@@ -154,3 +154,13 @@ def test_what_a_row_is_grouped_by_and_its_raw_errors_stand_in_it():
     found = score(row, transcript("hello world"), EvaluateSettings(groups=("agent", "channel")))
     assert found.groups == {"agent": "Kim", "channel": "1"}
     assert (found.num_errors, found.raw_words, found.raw_errors) == (0, 2, 2)
+
+
+def test_words_in_times_to_be_ignored_do_not_count():
+    words = [Word("a", 0.0, 1.0, 0.5), Word("x", 2.0, 2.5, 0.5), Word("b", 3.0, 4.0, 0.5)]
+    segments = [Segment(0.0, 1.0, "a", 0.5), Segment(2.0, 2.5, "x", 0.5), Segment(3.0, 4.0, "b", 0.5)]
+    row = Utterance("a.wav", "a.wav", 1, "a b", extra={"ignored_times": [(1.5, 3.0)]})
+    for timed in ({"words": words}, {"segments": segments}):
+        said = Transcript("a.wav", 1, "a x b", 0.5, 4.0, 8000, "", 2, **({"segments": []} | timed))
+        assert score(row, said, EvaluateSettings()).num_errors == 0
+    assert score(row, transcript("a x b"), EvaluateSettings()).num_errors == 1  # no times are known
