@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import BinaryIO, Literal
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from asr_model.audio import AudioError, AudioSettings, decode, resample, select_channels
@@ -21,6 +22,8 @@ from asr_model.trimming import Trimming, fix_length, trim
 __all__ = ["FeaturizeSettings", "SplitSettings", "make_examples", "split_of"]
 
 SPLITS = ("train", "dev", "test")
+SHARD_BYTES = 64_000_000
+"""Features in a shard, before Parquet makes them a little smaller."""
 
 
 class SplitSettings(Settings):
@@ -46,10 +49,21 @@ class FeaturizeSettings(Settings):
     """Cut or pad with silence to this; None: utterances are as long as they are, as recognizers here take them."""
     features: Features = LogMel()
     split: SplitSettings = SplitSettings()
-    unit_minutes: float = Field(default=60.0, gt=0)
-    """Audio in a work unit, and so in a shard (an hour is about 55 MB of 80 bands), copies not counted; less for corpora
-    that would make fewer than 16 units."""
+    alphabet: str | None = Field(default=None, min_length=1)
+    """Characters that texts may have beside the space, after `normalize_text`; None: any."""
+    unit_minutes: float | None = Field(default=None, gt=0)
+    """Audio in a work unit, and so in a shard, copies not counted; None: what makes a shard of about
+    64 MB. It is less where the corpus would make fewer than 16 units."""
     max_failure_rate: float = Field(default=0.05, ge=0, le=1)
+
+    @property
+    def unit_seconds(self) -> float:
+        """Seconds of audio in a work unit."""
+        if self.unit_minutes is not None:
+            return self.unit_minutes * 60
+        num_bytes = self.features.num_features * np.dtype(self.features.dtype).itemsize
+        frames_per_second = self.features.sample_rate / self.features.hop_length
+        return SHARD_BYTES / (num_bytes * frames_per_second * (1 + len(self.copies)))
 
     @model_validator(mode="after")
     def _check(self) -> FeaturizeSettings:
@@ -86,11 +100,15 @@ def make_examples(
     ``sounds`` gives the noises and rooms that copies draw from folders.
 
     Raises:
-        AudioError: the audio cannot be used, ``empty-text`` where there is nothing to learn from it, or
+        AudioError: the audio cannot be used, ``empty-text`` where there is nothing to learn from it,
+            ``outside-alphabet`` where the text has other characters than the settings allow, or
             ``ambiguous-channel`` where one text stands for several channels.
     """
-    if not normalize_text(utterance.text or ""):
+    text = normalize_text(utterance.text or "")
+    if not text:
         raise AudioError("empty-text", f"text is {utterance.text!r}: nothing to train on")
+    if settings.alphabet is not None and (strange := sorted(set(text) - set(settings.alphabet) - {" "})):
+        raise AudioError("outside-alphabet", f"text has {' '.join(strange)}, which the setting alphabet has not")
     audio = decode(file, settings.audio, utterance.offset, utterance.duration)
     chosen = select_channels(audio, utterance.channel, settings.audio.channels)
     if len(chosen) > 1 and utterance.channel != "all":

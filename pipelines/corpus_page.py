@@ -10,8 +10,8 @@ from typing import Any
 from asr_model.census import DURATION_SECONDS, LEVEL_DB
 from asr_model.records import Failure
 from pipelines.exhibits import Exhibit
+from pipelines.pages import page_environment
 from pipelines.pictures import histogram, percent
-from pipelines.report import page_environment
 
 __all__ = ["find_oddities", "show_corpus"]
 
@@ -29,18 +29,22 @@ REASONS = {
     "no-permission": "the file may not be read",
     "empty-text": "there is no text, or nothing in it to learn from",
     "bad-text": "the text is not UTF-8",
-    "bad-characters": "the text has characters that the settings do not allow",
+    "outside-alphabet": "the text has characters that the setting alphabet has not",
     "bad-manifest-line": "a line of the manifest says nothing that can be used",
     "bad-file-name": "the name of the file is not UTF-8",
     "duplicate": "named a second time; the first counts",
     "ambiguous-channel": "one text for several channels",
     "no-such-channel": "the recording has fewer channels",
     "empty": "the file holds no bytes",
-    "unreadable": "no format that is known here, or broken inside",
+    "unknown-format": "no format of audio that is known here",
+    "unreadable": "broken inside",
     "truncated": "it breaks off before its header says",
     "too-short": "shorter than audio.min_seconds",
     "too-long": "longer than audio.max_seconds",
     "too-many-channels": "more than audio.max_channels",
+    "bad-sample-rate": "a sample rate outside audio.min_sample_rate and max_sample_rate",
+    "out-of-range": "the segment begins or ends after its recording",
+    "no-speech": "nothing is left after trimming",
     "non-finite": "samples that are no numbers",
 }
 

@@ -48,9 +48,7 @@ def job_of(source: str, output: str, settings: FeaturizeSettings) -> Job:
         if not found:
             raise io.InputError(f"{folder}: no audio files to draw noises or rooms from (copies)")
         identity[f"sounds in {folder}"] = digest(found)
-    return Job(
-        "featurize", source, output, settings.unit_minutes * 60, settings.max_failure_rate, identity, settings.corpus
-    )
+    return Job("featurize", source, output, settings.unit_seconds, settings.max_failure_rate, identity, settings.corpus)
 
 
 def build(pipeline: beam.Pipeline, job: Job, settings: FeaturizeSettings) -> Any:

@@ -33,7 +33,7 @@ FORBIDDEN_NAMES = {"utils", "util", "base", "common", "manager", "helpers", "mis
 ORDER = [
     {"config", "level", "presets", "statistics", "streams"},
     {"containers", "sound_files", "intervals"},
-    {"audio", "mel", "text", "layers", "records", "segmentation", "shards"},
+    {"audio", "census", "mel", "text", "layers", "records", "segmentation", "shards"},
     {"captions", "groups", "nist", "normalization"},
     {"alignment", "ngrams", "language_model", "prefix_beam"},
     {"sounds", "telephone"},

@@ -69,6 +69,29 @@ def test_a_row_of_all_channels_is_an_example_of_each_with_its_copies():
 
 
 @pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, 64e6 / (80 * 2 * 100)),
+        ({"features": LogMel(dtype="float32"), "copies": COPIES}, 64e6 / (80 * 4 * 100) / 3),
+        ({"unit_minutes": 2.0, "copies": COPIES}, 120.0),
+    ],
+)
+def test_a_unit_has_the_audio_that_makes_a_shard_of_64_megabytes_unless_it_is_given(settings, expected):
+    assert FeaturizeSettings(**settings).unit_seconds == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("alphabet", "strange"), [("helo", None), ("helo'x", None), ("heo", "l"), ("a", "e h l o")])
+def test_a_text_outside_the_alphabet_has_a_reason_that_names_what_is(alphabet, strange):
+    settings = FeaturizeSettings(alphabet=alphabet)
+    if strange is None:
+        assert make_examples(wav(), utterance(text="Hello, hello"), settings)
+        return
+    with pytest.raises(AudioError, match=f"text has {strange}, which") as error:
+        make_examples(wav(), utterance(), settings)
+    assert error.value.reason == "outside-alphabet"
+
+
+@pytest.mark.parametrize(
     ("reason", "changes", "channels"),
     [
         ("empty-text", {"text": None}, 1),
