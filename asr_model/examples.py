@@ -13,7 +13,7 @@ from asr_model.augment import Copy, augment
 from asr_model.conditioning import Conditioning, condition
 from asr_model.config import Settings
 from asr_model.features import Features, LogMel, compute_features, to_bytes
-from asr_model.level import peak_db, rms_db
+from asr_model.level import levels_of
 from asr_model.records import Example, Layout, Utterance
 from asr_model.sounds import Sounds
 from asr_model.text import normalize_text
@@ -118,7 +118,7 @@ def make_examples(
     copies = settings.copies if split_of(utterance, settings.split) == "train" else ()
     examples = []
     for channel, native in chosen:
-        facts = {"peak_db": round(peak_db(native), 2), "rms_db": round(rms_db(native), 2)}
+        levels = levels_of(native)
         samples = trim(resample(native, audio.sample_rate, sample_rate), sample_rate, settings.trimming)
         key = utterance.id_of(channel)
         variants = {"": samples, **{c.name: augment(samples, sample_rate, c, key, sounds) for c in copies}}
@@ -144,7 +144,7 @@ def make_examples(
                     extra=utterance.extra,
                     offset=utterance.offset,
                     num_bytes=audio.num_bytes,
-                    **facts,
+                    **levels._asdict(),
                 )
             )
     return examples

@@ -21,7 +21,8 @@ def group_value(name: str, reference: Utterance, transcript: Transcript | None) 
     """Return the value that a pair has for the group ``name``, ``none`` where it has none.
 
     ``channel``, ``speaker``, ``codec``, ``sample_rate``; ``duration_band`` in seconds; ``level_band`` in decibels below
-    full scale, where a column ``level_db`` says it; or a column of the reference, or else of the transcript.
+    full scale, as a column ``level_db`` or else the transcript says; or a column of the reference, or else of the
+    transcript.
     """
     if name == "channel":
         channel = transcript.channel if transcript else reference.channel_number
@@ -30,7 +31,8 @@ def group_value(name: str, reference: Utterance, transcript: Transcript | None) 
         duration = (transcript.duration if transcript else 0.0) or reference.duration
         return _band(duration or None, DURATION_BOUNDS, "s")
     if name == "level_band":
-        levels = (_column(name, reference, transcript) for name in _LEVEL_COLUMNS)
+        levels = [_column(name, reference, transcript) for name in _LEVEL_COLUMNS]
+        levels.append(transcript.rms_db if transcript else None)
         return _band(next((level for level in levels if level is not None), None), LEVEL_BOUNDS, "dB")
     value: object
     if name == "speaker":

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SILENCE_DB", "loudness_lufs", "peak_db", "rms_db"]
+__all__ = ["SILENCE_DB", "Levels", "levels_of", "loudness_lufs", "peak_db", "rms_db"]
 
 SILENCE_DB = -150.0
 """Level of digital silence, and of all that is below this (24 bits reach -144 dB)."""
 LOUDNESS_BLOCK_SECONDS = 0.4
+
+
+class Levels(NamedTuple):
+    """What a row keeps of how loud its source was."""
+
+    peak_db: float
+    rms_db: float
+
+
+def levels_of(samples: NDArray[np.float32]) -> Levels:
+    """Return the levels of (N,), to a hundredth of a decibel."""
+    return Levels(round(peak_db(samples), 2), round(rms_db(samples), 2))
 
 
 def peak_db(samples: NDArray[np.float32]) -> float:

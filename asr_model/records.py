@@ -140,6 +140,7 @@ class Transcript:
     ``confidence`` (0 to 1) is the segments' mean by duration, None where no speech was found; ``words`` are those of
     ``pred_text`` in their order, empty where their times are unknown; ``text`` is the reference, where the manifest
     gave one; ``offset`` is where the segment begins that the manifest named, None for the whole recording.
+    ``num_bytes``, ``peak_db`` and ``rms_db`` are those of an `Example`.
     """
 
     audio_filepath: str
@@ -156,6 +157,9 @@ class Transcript:
     speaker: str | None = None
     extra: dict[str, Any] = field(default_factory=dict)
     offset: float | None = None
+    num_bytes: int | None = None
+    peak_db: float | None = None
+    rms_db: float | None = None
 
 
 @cache

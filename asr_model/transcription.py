@@ -12,6 +12,7 @@ from pydantic import Field
 from asr_model.audio import Audio, AudioSettings, decode, resample, select_channels
 from asr_model.config import Settings
 from asr_model.decoding import DecoderChoice, Hypothesis, Tuned
+from asr_model.level import Levels, levels_of
 from asr_model.recognizer import Recognizer
 from asr_model.records import Layout, Segment, Transcript, Utterance, Word
 from asr_model.segmentation import SegmentationSettings, speech_segments
@@ -41,6 +42,7 @@ class Speech:
     utterance: Utterance
     channel: int
     source: Audio
+    levels: Levels
     sample_rate: int
     spans: list[tuple[int, int]]
     samples: NDArray[np.float32]
@@ -68,7 +70,7 @@ def find_speech(file: BinaryIO, utterance: Utterance, settings: TranscribeSettin
     for channel, native in select_channels(audio, utterance.channel, settings.audio.channels):
         samples = resample(native, audio.sample_rate, sample_rate)
         spans = speech_segments(samples, sample_rate, settings.segmentation)
-        found.append(Speech(utterance, channel, audio, sample_rate, spans, samples))
+        found.append(Speech(utterance, channel, audio, levels_of(native), sample_rate, spans, samples))
     return found
 
 
@@ -111,6 +113,8 @@ def _transcript(speech: Speech, hypotheses: list[Hypothesis], step_seconds: floa
         speaker=utterance.speaker,
         extra=utterance.extra,
         offset=utterance.offset,
+        num_bytes=source.num_bytes,
+        **speech.levels._asdict(),
     )
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from asr_model.groups import group_order, group_value
@@ -27,6 +29,13 @@ def pair(duration=3.0, **extra):
 )
 def test_a_pair_has_a_value_for_each_group(name, value):
     assert group_value(name, *pair(agent="Kim", level_db=-24.5)) == value
+
+
+def test_a_transcript_s_own_level_counts_where_no_column_says_another():
+    reference, transcript = pair()
+    heard = replace(transcript, rms_db=-41.0)
+    assert group_value("level_band", reference, heard) == "-50 to -40 dB"
+    assert group_value("level_band", pair(level_db=-24.5)[0], heard) == "-30 to -20 dB"
 
 
 def test_a_lost_transcript_is_grouped_by_what_the_reference_says():

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from asr_model.level import SILENCE_DB, loudness_lufs, peak_db, rms_db
+from asr_model.level import SILENCE_DB, levels_of, loudness_lufs, peak_db, rms_db
 
 
 def tone(amplitude, seconds=2.0, rate=48000, hz=997):
@@ -34,3 +34,7 @@ def test_loudness_is_that_of_the_standard():
 @pytest.mark.parametrize("seconds", [0.01, 0.1, 0.39, 0.4, 0.41])
 def test_what_is_shorter_than_a_block_has_a_loudness(seconds):
     assert loudness_lufs(tone(0.1, seconds), 48000) == pytest.approx(loudness_lufs(tone(0.1), 48000), abs=0.5)
+
+
+def test_a_row_keeps_both_levels_rounded():
+    assert levels_of(tone(0.5)) == (-6.02, -9.03)

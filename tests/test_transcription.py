@@ -49,6 +49,8 @@ def test_every_channel_is_a_transcript_of_its_own(recognizer):
 def test_the_source_is_described_as_it_was_before_resampling(recognizer):
     (transcript,) = transcribe(speech("a.wav", 0, 3, rate=22050), recognizer, 12000)
     assert (transcript.sample_rate, transcript.codec, transcript.duration) == (22050, "WAV/PCM_16", 3.0)
+    assert (transcript.peak_db, transcript.num_bytes) == (0.0, 44 + 2 * 3 * 22050)
+    assert -15 < transcript.rms_db < -5
 
 
 def test_times_in_a_segment_are_those_of_its_recording(recognizer):
