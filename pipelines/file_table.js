@@ -27,7 +27,7 @@ function fileTable({ files, columns, kinds, tags, details, sorted }) {
     body.replaceChildren(...rows.slice(first, first + ROWS_OF_A_PAGE).map(row));
     if (!rows.length) body.append(make("tr", {}, make("td", { colSpan: visible(), className: "empty" }, "No file of this kind.")));
     status.textContent = rows.length > ROWS_OF_A_PAGE ? `${count(first + 1)} to ${count(Math.min(first + ROWS_OF_A_PAGE, rows.length))} of ${count(rows.length)}`
-      : rows.length === 1 ? "1 file" : `${count(rows.length)} files`;
+      : rows.length === 1 ? "1 row" : `${count(rows.length)} rows`;
     document.getElementById("earlier").disabled = state.page === 0;
     document.getElementById("later").disabled = state.page >= pages - 1;
     document.getElementById("pager").hidden = files.length <= ROWS_OF_A_PAGE;

@@ -79,8 +79,9 @@ def test_sections_appear_when_their_figures_are_there():
     row = {"num_words": 4, "num_rows": 1, "substitutions": 1, "deletions": 0, "insertions": 0, "wer": 0.25}
     rows = [row | {"name": name, "wer_interval": [0.1, 0.4]} for name in ("under 2 s", "2 to 5 s")]
     groups = {"agent": [rows[0] | {"name": EVIL}, rows[1]], "duration_band": rows, "one": rows[:1]}
+    cases = [row | {"name": name, "wer_interval": None} for name in ("both sides", "empty reference")]
     more = {
-        "groups": groups | {"case": [row | {"name": "both sides", "wer_interval": None}]},
+        "groups": groups | {"case": cases},
         "wer_interval": [0.1, 0.3],
         "raw_wer": 0.4,
         "normalization": ["numbers_to_words 1", "basic 2"],
