@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import dataclasses
+import errno
 from collections.abc import Callable
 from typing import BinaryIO, TypeVar
 
