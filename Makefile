@@ -24,6 +24,7 @@ demo: $(INSTALLED)
 test: $(INSTALLED)
 	command -v chromium || { apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium; } >/dev/null || true
 	$(BIN)/python examples/recordings.py
+	$(BIN)/python examples/nist_tools.py
 	$(BIN)/python -m pytest
 
 check: $(INSTALLED)

@@ -33,18 +33,19 @@ def add_calls(*parts: Calls) -> Calls:
 def resample(calls: Calls, samples: int, seed: int) -> NDArray[np.int64]:
     """Return (samples, 2): errors and words of as many calls as there are, drawn with replacement.
 
+    (So for any columns before that of counts: the errors of two systems and the words, say.)
     Drawing n calls is drawing how often each distinct call comes, which is a multinomial draw: so a million short
     calls, of which few differ, take no longer than some thousand.
     """
     draw = np.random.default_rng(seed)
     if len(calls) > MAX_DISTINCT:
-        each = np.repeat(calls[:, :2], calls[:, 2], axis=0)
-        blocks = np.zeros((MAX_DISTINCT, 2), np.int64)
+        each = np.repeat(calls[:, :-1], calls[:, -1], axis=0)
+        blocks = np.zeros((MAX_DISTINCT, calls.shape[1] - 1), np.int64)
         np.add.at(blocks, draw.permutation(len(each)) % MAX_DISTINCT, each)
         calls = np.column_stack([blocks, np.ones(len(blocks), np.int64)])
-    total = int(calls[:, 2].sum())
+    total = int(calls[:, -1].sum())
     sums = [
-        draw.multinomial(total, calls[:, 2] / total, size=min(CHUNK, samples - start)) @ calls[:, :2]
+        draw.multinomial(total, calls[:, -1] / total, size=min(CHUNK, samples - start)) @ calls[:, :-1]
         for start in range(0, samples, CHUNK)
     ]
     return np.concatenate(sums)

@@ -23,6 +23,7 @@ Batch speech recognition: audio archives to transcripts and word-error-rate repo
   beamscribe tune        shards      -> decoder weights of a recognizer
   beamscribe transcribe  archive     -> transcripts
   beamscribe evaluate    transcripts -> WER report
+  beamscribe compare     WER reports -> comparison
 
 `beamscribe VERB --help` shows an example of each.
 """
@@ -69,7 +70,10 @@ def _parser() -> argparse.ArgumentParser:
             allow_abbrev=False,
         )
         sub.add_argument("--config", type=Path, help=f"settings (YAML; default: {config_file(name).name})")
-        sub.add_argument("--input", required=True, help=verb.input_help)
+        if verb.takes_several:
+            sub.add_argument("input", nargs="+", metavar="FOLDER", help=verb.input_help)
+        else:
+            sub.add_argument("--input", required=True, help=verb.input_help)
         for argument in verb.arguments:
             sub.add_argument(argument.flag, help=argument.help, **argument.more)
         sub.add_argument("--output", required=True, help=verb.output_help)

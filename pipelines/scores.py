@@ -18,7 +18,7 @@ from asr_model.records import Failure, schema, to_table
 from asr_model.scoring import Score
 from pipelines.parts import part_path
 
-__all__ = ["join_failures", "join_scores", "read_failures", "write_part"]
+__all__ = ["join_failures", "join_scores", "read_failures", "table_csv", "write_part"]
 
 FORMULA = r"^([=+\-@\t\r])"
 """What a spreadsheet would take for a formula; such cells get an apostrophe before."""
@@ -29,7 +29,7 @@ def write_part(folder: str, number: int, scores: Sequence[Score], failures: Sequ
     """Write the files of a part."""
     table = to_table(Score, scores, {})
     io.write_parquet(part_path(folder, "scores", number, ".parquet"), table)
-    io.write_file(part_path(folder, "scores", number, ".csv"), _csv(table))
+    io.write_file(part_path(folder, "scores", number, ".csv"), table_csv(table))
     lines = (json.dumps(dataclasses.asdict(failure), ensure_ascii=False) for failure in failures)
     io.write_lines(part_path(folder, "failures", number, ".jsonl"), lines)
 
@@ -75,13 +75,13 @@ def _copied(paths: Sequence[str]) -> Iterator[bytes]:
                 yield data
 
 
-def _csv(table: pa.Table) -> bytes:
-    """Return a table as CSV without a header, in which no cell is taken for a formula by a spreadsheet."""
+def table_csv(table: pa.Table, header: bool = False) -> bytes:
+    """Return a table as CSV in which no cell is taken for a formula by a spreadsheet."""
     columns = [
         pc.replace_substring_regex(column, FORMULA, r"'\1") if pa.types.is_string(column.type) else column
         for column in table.columns
     ]
     buffer = BytesIO()
-    options = pa_csv.WriteOptions(include_header=False, quoting_style="needed")
+    options = pa_csv.WriteOptions(include_header=header, quoting_style="needed")
     pa_csv.write_csv(pa.table(columns, names=table.column_names), buffer, options)
     return buffer.getvalue()

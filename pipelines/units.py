@@ -235,13 +235,12 @@ def identifying(settings: Settings) -> dict[str, Any]:
 
 def fingerprint(unit: Unit, job: Job, found: Settings | None = None) -> str:
     """Return a digest of all that a unit's result depends on; a file counts by size and time of its last change."""
-    states: dict[str, tuple[int, float] | None] = {}
-    for path in dict.fromkeys(utterance.path for utterance in unit.utterances):  # a thousand segments may share one
+    files: list[tuple[int, float] | None] = []
+    for utterance in unit.utterances:
         try:
-            states[path] = io.size_and_time(path)
+            files.append(io.size_and_time(utterance.path))
         except OSError:
-            states[path] = None
-    files = [states[utterance.path] for utterance in unit.utterances]
+            files.append(None)
     surveyed = [found.model_dump(mode="json")] if found else []
     return digest([FORMAT, job.verb, job.identity, dataclasses.asdict(unit), files, *surveyed])
 

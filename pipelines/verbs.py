@@ -43,6 +43,8 @@ class Verb:
     example: str
     run: Callable[[argparse.Namespace, PipelineOptions], str]
     arguments: tuple[Argument, ...] = ()
+    takes_several: bool = False
+    """Whether the inputs are given one after the other, without a flag."""
 
 
 def run_featurize(parsed: argparse.Namespace, options: PipelineOptions) -> str:
@@ -140,6 +142,23 @@ def run_tune(parsed: argparse.Namespace, options: PipelineOptions) -> str:
     return f"{rates}, {decoder}, {parsed.output}/recognizer.safetensors"
 
 
+def run_compare(parsed: argparse.Namespace, options: PipelineOptions) -> str:
+    """Reports → comparison."""
+    from apache_beam.io.filesystems import FileSystems
+
+    from asr_model.significance import CompareSettings
+    from pipelines.compare import compare
+    from pipelines.comparison_report import verdict
+
+    settings = _settings(CompareSettings, parsed)
+    FileSystems.set_options(options)
+    summary = compare(parsed.input, parsed.output, settings, parsed.overwrite)
+    rates = {s["name"]: "undefined" if s["wer"] is None else f"{s['wer']:.2%}" for s in summary["systems"]}
+    wers = ", ".join(f"{name} {rate}" for name, rate in rates.items())
+    verdicts = ", ".join(f"{row['system']} is {verdict(row)}" for row in summary["differences"])
+    return f"WER {wers}; {verdicts}, {parsed.output}/index.html"
+
+
 VERBS = {
     "featurize": Verb(
         "Read a corpus, compute features, write Parquet shards.",
@@ -189,18 +208,31 @@ VERBS = {
     ),
     "evaluate": Verb(
         "Score transcripts against references and write a report.",
-        "folder that transcribe wrote, or a JSON-lines file with pred_text",
+        "folder that transcribe wrote, or another system's JSON lines, Whisper JSON, CTM, TRN, SRT, VTT or CSV: "
+        "a file, a folder or a glob",
         "folder for the report",
         "beamscribe evaluate --input build/transcripts --reference references.jsonl --output build/report",
         run_evaluate,
         (
-            Argument("--reference", "manifest (.jsonl) or table (.csv, .tsv) with the true texts", {"required": True}),
+            Argument(
+                "--reference",
+                "the true texts: manifest, table, STM, CTM, TRN, Kaldi text or corpus",
+                {"required": True},
+            ),
             Argument(
                 "--fail-above",
                 "exit with status 1 where the word error rate is above this fraction, as 0.15",
                 {"type": float, "metavar": "WER"},
             ),
         ),
+    ),
+    "compare": Verb(
+        "Compare two or more evaluations of the same references.",
+        "folders that evaluate wrote; differences are to the first",
+        "folder for the comparison",
+        "beamscribe compare build/report-before build/report-now --output build/comparison",
+        run_compare,
+        takes_several=True,
     ),
 }
 

@@ -13,6 +13,7 @@ from asr_model.config import load_settings, parse_yaml
 from asr_model.examples import FeaturizeSettings
 from asr_model.language_model import LanguageModelSettings
 from asr_model.scoring import EvaluateSettings
+from asr_model.significance import CompareSettings
 from asr_model.train import TrainSettings
 from asr_model.transcription import TranscribeSettings
 from asr_model.tuning import TuneSettings
@@ -28,6 +29,7 @@ SETTINGS = {
     "tune": TuneSettings,
     "transcribe": TranscribeSettings,
     "evaluate": EvaluateSettings,
+    "compare": CompareSettings,
 }
 FORBIDDEN_NAMES = {"utils", "util", "base", "common", "manager", "helpers", "misc"}
 ORDER = [
@@ -38,7 +40,7 @@ ORDER = [
     {"alignment", "ngrams", "language_model", "prefix_beam"},
     {"sounds", "telephone"},
     {"augment", "conditioning", "features", "decoding", "scoring", "spec_augment"},
-    {"tally"},
+    {"significance", "tally"},
     {"summary"},
     {"network", "trimming"},
     {"cnn_bilstm", "listen_attend_spell"},
@@ -48,7 +50,7 @@ ORDER = [
     {"train", "transcription", "tuning"},
 ]
 """Imports of asr_model go to an earlier row, or to the same one."""
-VERB_MODULES = {"featurize", "train", "lm", "tune", "transcribe", "evaluate", "training"}
+VERB_MODULES = {"compare", "featurize", "train", "lm", "tune", "transcribe", "evaluate", "training"}
 
 
 def imported(path):

@@ -8,7 +8,16 @@ from asr_model.captions import parse_captions, parse_whisper
 from asr_model.records import Segment, Word
 
 SRT = "\ufeff1\n00:00:01,500 --> 00:00:02,750\n<i>Hello</i> there,\nagain\n\n2\n01:01:03,000 --> 01:01:04,000\nBye\n"
-VTT = "WEBVTT\n\n00:01.500 --> 00:02.750 align:start\n<v Bob>Hello</v> &amp; there\n\nNOTE x\n\n00:03.000 --> 00:04.000\nBye\n"
+VTT = """WEBVTT
+
+00:01.500 --> 00:02.750 align:start
+<v Bob>Hello</v> &amp; there
+
+NOTE x
+
+00:03.000 --> 00:04.000
+Bye
+"""
 
 
 def test_captions_are_segments_without_tags():

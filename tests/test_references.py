@@ -34,7 +34,12 @@ def test_what_is_not_there_is_said(tmp_path):
         list_references(str(tmp_path / "none.jsonl"))
 
 
-STM = "call A s 3 4 <o> again\ncall A s 0 1 <o> hello\ncall A - 1 3 <o> ignore_time_segment_in_scoring\ncall B t 0 1 <o> yes\n"
+STM = """\
+call A s 3 4 <o> again
+call A s 0 1 <o> hello
+call A - 1 3 <o> ignore_time_segment_in_scoring
+call B t 0 1 <o> yes
+"""
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,11 @@ def test_every_verb_has_default_settings_and_documented_arguments(verb):
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_verb_s_own_arguments_are_parsed_and_those_of_others_are_not(verb):
     given = [part for argument in VERBS[verb].arguments for part in (argument.flag, "0")]
-    parsed, rest = _parser().parse_known_args([verb, "--input", "a", "--output", "b", *given])
+    source = ["a"] if VERBS[verb].takes_several else ["--input", "a"]
+    parsed, rest = _parser().parse_known_args([verb, *source, "--output", "b", *given])
     assert rest == []
     assert all(hasattr(parsed, a.flag.strip("-").replace("-", "_")) for a in VERBS[verb].arguments)
     foreign = {a.flag for other in VERBS.values() for a in other.arguments} - {a.flag for a in VERBS[verb].arguments}
     for flag in foreign:
-        _, rest = _parser().parse_known_args([verb, "--input", "a", "--output", "b", *given, flag, "0"])
+        _, rest = _parser().parse_known_args([verb, *source, "--output", "b", *given, flag, "0"])
         assert rest == [flag, "0"]

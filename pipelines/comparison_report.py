@@ -1,0 +1,83 @@
+"""A comparison of systems for people: a page without any remote request, and Markdown for a pull request or a chat."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipelines.pages import page_environment
+from pipelines.pictures import difference_whisker, percent, points
+
+__all__ = ["comparison_markdown", "render_comparison", "verdict"]
+
+MAX_P = 0.05
+MAX_FILES = 5
+
+
+def verdict(difference: Mapping[str, Any]) -> str:
+    """Return in a word whether a system is better or worse than the baseline, or whether that may be chance.
+
+    Where the two tests disagree, the difference is not sure.
+    """
+    tests = [difference[name] for name in ("bootstrap", "mapsswe")]
+    if not difference["difference"]:
+        return "equal"
+    if not all(test and test["p"] <= MAX_P for test in tests):
+        return "not sure"
+    return "worse" if difference["difference"] > 0 else "better"
+
+
+def comparison_markdown(summary: Mapping[str, Any]) -> str:
+    """Return rates, differences with their significance, and the files that got worse."""
+    differences = {row["system"]: row for row in summary["differences"]}
+    names = ("system", "WER", "difference (points)", "95\u202f%", "p bootstrap", "p MAPSSWE", "verdict")
+    lines = [f"### Compared with {_plain(summary['baseline'])}", ""]
+    lines += [f"| {' | '.join(names)} |", "| --- | ---: | ---: | --- | ---: | ---: | --- |"]
+    for system in summary["systems"]:
+        cells = [_plain(system["name"]), percent(system["wer"], 2)]
+        if row := differences.get(system["name"]):
+            interval = " to ".join(points(end) for end in row["bootstrap"]["interval"]) if row["bootstrap"] else "–"
+            cells += [points(row["difference"]), interval, _p(row["bootstrap"]), _p(row["mapsswe"]), verdict(row)]
+        else:
+            cells += ["", "", "", "", "baseline"]
+        lines.append(f"| {' | '.join(cells)} |")
+    for row in summary["differences"]:
+        numbers = f"{row['num_worse']:,} rows got worse, {row['num_better']:,} better, {row['num_equal']:,} stayed"
+        lines += ["", f"{_plain(row['system'])}: {numbers}."]
+        lines += [
+            f"* {_plain(file['audio_filepath'])}: {file['errors'][0]} errors, now {file['errors'][1]}"
+            for file in row["worse"][:MAX_FILES]
+        ]
+    return "\n".join([*lines, ""])
+
+
+def render_comparison(summary: Mapping[str, Any]) -> str:
+    """Return the page of a comparison."""
+    differences = {row["system"]: row for row in summary["differences"]}
+    ends = [abs(end) for row in summary["differences"] if row["bootstrap"] for end in row["bootstrap"]["interval"]]
+    reach = max([*ends, *(abs(row["difference"] or 0.0) for row in summary["differences"]), 0.001])
+    return (
+        page_environment()
+        .get_template("compare.html")
+        .render(
+            summary=summary,
+            rows=[(system, differences.get(system["name"])) for system in summary["systems"]],
+            groups={name: values for name, values in summary["groups"].items() if len(values) > 1},
+            points=points,
+            verdict=verdict,
+            p=_p,
+            whisker=lambda row: difference_whisker(
+                row["difference"], row["bootstrap"] and tuple(row["bootstrap"]["interval"]), reach
+            ),
+        )
+    )
+
+
+def _p(test: Mapping[str, Any] | None) -> str:
+    if test is None:
+        return "–"
+    return "< 0.001" if test["p"] < 0.001 else f"{test['p']:.3f}"
+
+
+def _plain(text: str) -> str:
+    return "".join(f"\\{character}" if character in "\\`*_{}[]<>|~#" else character for character in text)
