@@ -6,11 +6,16 @@ Shapes: B batch, T frames, F features, U tokens.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from itertools import islice
+from queue import Full, Queue
+from threading import Event, Thread
+from typing import Any, BinaryIO, Protocol, TypeVar
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
@@ -22,7 +27,25 @@ from asr_model.features import DType, from_bytes
 from asr_model.records import Example, from_table
 from asr_model.text import Alphabet, normalize_text
 
-__all__ = ["Batch", "BatchSettings", "OpenShard", "collate", "length_buckets", "pad_features", "read_examples"]
+__all__ = [
+    "Batch",
+    "BatchSettings",
+    "OpenShard",
+    "ShardError",
+    "Step",
+    "collate",
+    "length_buckets",
+    "pad_features",
+    "prefetched",
+    "read_examples",
+    "share_steps",
+]
+
+T = TypeVar("T")
+
+
+class ShardError(OSError):
+    """A shard cannot be read: cut short, changed, or no Parquet file."""
 
 
 class OpenShard(Protocol):
@@ -51,12 +74,29 @@ class Batch:
     examples: list[Example]
 
 
+@dataclass(frozen=True)
+class Step:
+    """What one step of training learns from: this process's own ``batches`` by number, and totals over all processes.
+
+    A process without a batch of its own is given the first one, and ``idle`` says that it does not count.
+    """
+
+    batches: list[tuple[int, Batch]]
+    idle: bool
+    num_batches: int
+    num_frames: int
+    num_tokens: int
+
+
 def read_examples(paths: Sequence[str], open_shard: OpenShard) -> Iterator[Example]:
-    """Yield the rows of shards in order, holding one row group in memory."""
+    """Yield the rows of shards in order, holding one row group in memory.
+
+    Raises:
+        ShardError: a shard cannot be read; the message names it.
+    """
     for path in paths:
-        with open_shard(path) as file, pq.ParquetFile(file, page_checksum_verification=True) as shard:
-            for group in range(shard.num_row_groups):
-                yield from from_table(Example, shard.read_row_group(group))
+        for table in _row_groups(path, open_shard):
+            yield from from_table(Example, table)
 
 
 def length_buckets(
@@ -87,12 +127,80 @@ def collate(examples: list[Example], alphabet: Alphabet, dtype: DType = "float16
     )
 
 
+def share_steps(
+    batches: Iterable[list[Example]],
+    alphabet: Alphabet,
+    batches_per_step: int,
+    process: int = 0,
+    num_processes: int = 1,
+    dtype: DType = "float16",
+) -> Iterator[Step]:
+    """Yield steps of ``batches_per_step`` batches each, dealt out to processes in turn; the last one may have fewer."""
+    remaining = iter(batches)
+    while group := list(islice(remaining, batches_per_step)):
+        own = list(range(process, len(group), num_processes))
+        yield Step(
+            [(number, collate(group[number], alphabet, dtype)) for number in own or [0]],
+            not own,
+            len(group),
+            sum(e.num_frames for examples in group for e in examples),
+            sum(len(alphabet.encode(normalize_text(e.text))) for examples in group for e in examples),
+        )
+
+
+def prefetched(items: Iterable[T], size: int) -> Generator[T]:
+    """Yield ``items``, the next ``size`` of which a thread makes meanwhile; what it raises is raised here."""
+    waiting: Queue[tuple[bool, Any]] = Queue(size)
+    wanted = Event()
+    wanted.set()
+
+    def put(item: tuple[bool, Any]) -> None:
+        while wanted.is_set():
+            with suppress(Full):
+                waiting.put(item, timeout=0.1)
+                return
+
+    def fill() -> None:
+        try:
+            for item in items:
+                put((True, item))
+                if not wanted.is_set():
+                    return
+            put((False, None))
+        except BaseException as error:
+            put((False, error))
+
+    thread = Thread(target=fill, daemon=True)
+    thread.start()
+    try:
+        while True:
+            more, item = waiting.get()
+            if more:
+                yield item
+            elif item is not None:
+                raise item
+            else:
+                return
+    finally:
+        wanted.clear()
+        thread.join()
+
+
 def pad_features(arrays: Sequence[NDArray[np.floating]]) -> tuple[Tensor, Tensor]:
     """Return (T, F) arrays as one zero-padded float32 tensor (B, T, F) and their lengths (B,)."""
     padded = np.zeros((len(arrays), max(len(a) for a in arrays), arrays[0].shape[1]), np.float32)
     for row, array in zip(padded, arrays, strict=True):
         row[: len(array)] = array
     return torch.from_numpy(padded), torch.tensor([len(a) for a in arrays])
+
+
+def _row_groups(path: str, open_shard: OpenShard) -> Iterator[pa.Table]:
+    try:
+        with open_shard(path) as file, pq.ParquetFile(file, page_checksum_verification=True) as shard:
+            for group in range(shard.num_row_groups):
+                yield shard.read_row_group(group)
+    except (OSError, pa.ArrowException) as error:
+        raise ShardError(f"{path}: cannot be read, featurize it again: {error}") from error
 
 
 def _cut(buffer: list[Example], batch_frames: int, order: random.Random) -> list[list[Example]]:

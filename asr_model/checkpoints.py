@@ -11,20 +11,35 @@ from typing import Any
 from safetensors.torch import load, save
 from torch import Tensor
 
-__all__ = ["latest_checkpoint", "save_checkpoint", "write_atomically"]
+__all__ = ["CheckpointError", "latest_checkpoint", "save_checkpoint", "write_atomically"]
 
 DIGEST_SIZE = 16
 
 
+class CheckpointError(RuntimeError):
+    """No checkpoint of a run can be used."""
+
+
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write ``data`` under a temporary name, flush it to the disk, and rename it to ``path``."""
+    """Write ``data`` under a temporary name, flush it to the disk, and rename it to ``path``.
+
+    Raises:
+        OSError: it could not be written, as on a full disk; what was at ``path`` is still there.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
-    with open(temporary, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        reason = error.strerror or str(error)
+        raise OSError(
+            error.errno, f"cannot write {len(data):,} bytes ({reason}); what was there is kept", str(path)
+        ) from error
 
 
 def save_checkpoint(folder: Path, step: int, tensors: dict[str, Tensor], state: dict[str, Any], keep: int) -> Path:

@@ -14,7 +14,16 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-__all__ = ["Settings", "SettingsError", "apply_overrides", "digest", "load_settings", "nearest", "parse_yaml"]
+__all__ = [
+    "Settings",
+    "SettingsError",
+    "apply_overrides",
+    "digest",
+    "format_yaml",
+    "load_settings",
+    "nearest",
+    "parse_yaml",
+]
 
 
 class SettingsError(ValueError):
@@ -55,6 +64,15 @@ def parse_yaml(text: str, source: str) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise SettingsError(f"{source}: wanted a mapping of settings, found {type(data).__name__}")
     return data
+
+
+def format_yaml(data: Mapping[str, Any]) -> str:
+    """Return YAML that `parse_yaml` reads as ``data``."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    text = StringIO()
+    yaml.dump(dict(data), text)
+    return text.getvalue()
 
 
 def apply_overrides(data: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:

@@ -76,6 +76,10 @@ class Alphabet(Settings):
             raise ValueError(f"{''.join(unknown)!r} in {text!r} is outside the alphabet {''.join(self.characters)!r}")
         return [index[character] for character in text]
 
+    def can_write(self, text: str) -> bool:
+        """Return whether all characters of ``text`` are in the alphabet."""
+        return set(text) <= set(self.characters)
+
     def decode(self, tokens: Sequence[int]) -> str:
         """Return the text of ``tokens``; blanks are skipped."""
         return "".join(self.characters[token - 1] for token in tokens if token != BLANK)

@@ -67,9 +67,11 @@ def run_train(parsed: argparse.Namespace, options: PipelineOptions) -> str:
 
     settings = _settings(TrainSettings, parsed)
     FileSystems.set_options(options)
-    figures = train_on_shards(parsed.input, parsed.output, settings, parsed.overwrite)
+    figures = train_on_shards(parsed.input, parsed.output, settings, parsed.overwrite, parsed.init)
     wer = "no dev split" if figures["dev_wer"] is None else f"dev WER {figures['dev_wer']:.1%}"
     skipped = f", {figures['infeasible']} utterances too short for their text" if figures["infeasible"] else ""
+    if figures["outside_alphabet"]:
+        skipped += f", {figures['outside_alphabet']} utterances outside the alphabet"
     return f"{figures['steps']} steps, {wer}{skipped}, {parsed.output}/recognizer.safetensors"
 
 
@@ -173,6 +175,7 @@ VERBS = {
         "folder of the run: checkpoints, metrics.jsonl, recognizer.safetensors",
         "beamscribe train --input build/shards --output runs/first --set epochs=20 --set precision=bfloat16",
         run_train,
+        (Argument("--init", "recognizer to begin with instead of random weights; the alphabet may be another"),),
     ),
     "lm": Verb(
         "Train a language model on texts, and give it to a recognizer.",

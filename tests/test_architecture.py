@@ -47,7 +47,10 @@ ORDER = [
     {"networks"},
     {"batches", "matching", "examples", "checkpoints"},
     {"recognizer"},
-    {"train", "transcription", "tuning"},
+    {"transcription", "tuning", "processes"},
+    {"run_state", "fine_tuning", "validation"},
+    {"optimization", "journal"},
+    {"train"},
 ]
 """Imports of asr_model go to an earlier row, or to the same one."""
 VERB_MODULES = {"compare", "featurize", "train", "lm", "tune", "transcribe", "evaluate", "training"}

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import itertools
 import random
+import time
 from collections import Counter
 from io import BytesIO
 from pathlib import Path
@@ -10,7 +12,16 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from asr_model.batches import BatchSettings, collate, length_buckets, pad_features, read_examples
+from asr_model.batches import (
+    BatchSettings,
+    ShardError,
+    collate,
+    length_buckets,
+    pad_features,
+    prefetched,
+    read_examples,
+    share_steps,
+)
 from asr_model.features import to_bytes
 from asr_model.records import Example, to_table
 from asr_model.text import Alphabet
@@ -84,8 +95,62 @@ def test_a_damaged_page_of_a_shard_is_noticed(tmp_path):
     data = bytearray(path.read_bytes())
     data[data.index(corpus(20)[7].features) + 3] ^= 1
     path.write_bytes(bytes(data))
-    with pytest.raises(OSError, match="CRC"):
+    with pytest.raises(ShardError, match=rf"^{path}: cannot be read, featurize it again: .*CRC"):
         list(read_examples([str(path)], open_shard))
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"PAR1" * 9])
+def test_a_shard_cut_short_is_named(tmp_path, damage):
+    path = tmp_path / "shard"
+    pq.write_table(to_table(Example, corpus(20), {}), path)
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(ShardError, match=rf"^{path}: cannot be read, featurize it again"):
+        list(read_examples([str(path)], open_shard))
+
+
+@pytest.mark.parametrize(("per_step", "processes"), [(1, 1), (3, 1), (2, 2), (4, 2), (3, 3)])
+def test_processes_share_what_one_process_has(per_step, processes):
+    alphabet, made = Alphabet.of(["ab "]), batches(corpus(), batch_frames=1000)
+    whole = list(share_steps(made, alphabet, per_step, 0, 1))
+    shares = [list(share_steps(made, alphabet, per_step, number, processes)) for number in range(processes)]
+    assert sum(step.num_frames for step in whole) == sum(e.num_frames for e in corpus())
+    for step, *parts in zip(whole, *shares, strict=True):
+        totals = {(part.num_batches, part.num_frames, part.num_tokens) for part in parts}
+        assert totals == {(len(step.batches), step.num_frames, step.num_tokens)}
+        dealt = [(number, batch.examples) for part in parts if not part.idle for number, batch in part.batches]
+        assert sorted(dealt, key=lambda pair: pair[0]) == [(number, batch.examples) for number, batch in step.batches]
+
+
+def test_a_process_without_a_batch_is_idle_but_takes_the_step():
+    (step,) = share_steps([[example(0, 5)]], Alphabet.of(["ab "]), 4, 2, 4)
+    assert (step.idle, step.num_batches, [number for number, _ in step.batches]) == (True, 1, [0])
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_what_is_fetched_ahead_comes_in_order(size):
+    assert list(prefetched(range(20), size)) == list(range(20))
+
+
+def test_an_error_comes_after_what_was_before_it():
+    def items():
+        yield 1
+        raise ShardError("broken")
+
+    fetched = prefetched(items(), 2)
+    assert next(fetched) == 1
+    with pytest.raises(ShardError, match="broken"):
+        next(fetched)
+
+
+def test_no_more_is_fetched_than_wanted_and_nothing_after_closing():
+    made = []
+    fetched = prefetched((made.append(number) for number in itertools.count()), 3)
+    next(fetched)
+    fetched.close()
+    count = len(made)
+    assert count <= 6
+    time.sleep(0.3)
+    assert len(made) == count
 
 
 def test_a_text_outside_the_alphabet_is_refused():

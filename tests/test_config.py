@@ -5,7 +5,16 @@ import json
 import pytest
 from pydantic import Field
 
-from asr_model.config import Settings, SettingsError, apply_overrides, digest, load_settings, nearest, parse_yaml
+from asr_model.config import (
+    Settings,
+    SettingsError,
+    apply_overrides,
+    digest,
+    format_yaml,
+    load_settings,
+    nearest,
+    parse_yaml,
+)
 
 
 class Inner(Settings):
@@ -115,3 +124,8 @@ def test_a_preset_set_from_outside_replaces_what_the_file_says_of_its_section():
     data = {"features": {"n_mels": 80, "hop_length": 160}, "rate": 1}
     overridden = apply_overrides(data, ["features.preset=whisper", "features.n_mels=128"])
     assert overridden == {"features": {"preset": "whisper", "n_mels": 128}, "rate": 1}
+
+
+@pytest.mark.parametrize("data", [{}, {"a": {"b": [1, 2.5, None], "c": "no"}, "d": 1e-5, "e": "é: '#"}, {"f": True}])
+def test_settings_written_as_yaml_are_read_as_they_were(data):
+    assert parse_yaml(format_yaml(data), "f") == data

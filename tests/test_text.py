@@ -84,3 +84,12 @@ def test_text_in_ascii_takes_a_short_way_to_the_same_end():
     for _ in range(3000):
         text = "".join(map(chr, draw.integers(0, 128, 12)))
         assert normalize_text(text) == normalize_text(text + " é").removesuffix("é").rstrip()
+
+
+@pytest.mark.parametrize(("text", "can"), [("", True), ("abba", True), ("a b", False), ("c", False)])
+def test_an_alphabet_can_write_what_it_can_encode(text, can):
+    alphabet = Alphabet.of("ab")
+    assert alphabet.can_write(text) == can
+    if not can:
+        with pytest.raises(ValueError, match="outside the alphabet"):
+            alphabet.encode(text)

@@ -1,66 +1,22 @@
 from __future__ import annotations
 
+import errno
 import json
-import random
+import os
+import signal
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
 from conftest import contents
+from toy_speech import RECOGNIZER, SETTINGS, run, spoken, write_shards
 
 from asr_model.batches import BatchSettings
-from asr_model.features import LogMel, compute_features, to_bytes
-from asr_model.networks import CnnBiLstmSettings
-from asr_model.recognizer import RecognizerSettings, load_recognizer, read_metadata
+from asr_model.recognizer import load_recognizer, read_metadata
 from asr_model.records import Example, to_table
-from asr_model.spec_augment import SpecAugmentSettings
 from asr_model.text import Alphabet
-from asr_model.train import TrainSettings, train
-
-FEATURES = LogMel(sample_rate=8000, n_fft=256, win_length=200, hop_length=80, n_mels=20, f_max=4000.0)
-NETWORK = CnnBiLstmSettings(channels=(8, 8), residual_blocks=0, lstm_size=24, lstm_layers=1, dropout=0.0)
-RECOGNIZER = RecognizerSettings(features=FEATURES, alphabet=Alphabet.of("abc"), network=NETWORK)
-SETTINGS = TrainSettings(
-    network=NETWORK,
-    batches=BatchSettings(batch_frames=1500),
-    spec_augment=SpecAugmentSettings(num_time_masks=0, num_frequency_masks=0),
-    epochs=3,
-    learning_rate=1e-2,
-    average_decay=0.9,
-    threads=1,
-)
-
-
-def spoken(text, draw):
-    """Return text as tones: a letter is 0.15 s of its own pitch, with noise."""
-    tones = [np.sin(2 * np.pi * (400 + 600 * "abc".index(letter)) * np.arange(1200) / 8000) for letter in text]
-    pauses = np.zeros(400)
-    samples = np.concatenate([piece for tone in tones for piece in (pauses, tone)] + [pauses])
-    return (0.1 * samples + draw.normal(0, 0.003, len(samples))).astype(np.float32)
-
-
-def write_shards(folder, count, seed, texts=None):
-    """Return the paths of two shards of spoken letters, and the number of frames in them."""
-    draw, letters = np.random.default_rng(seed), random.Random(seed)
-    rows = []
-    for number in range(count):
-        text = texts[number % len(texts)] if texts else "".join(letters.choices("abc", k=letters.randint(1, 5)))
-        values = compute_features(spoken(text[:5], draw), FEATURES)
-        row = Example(f"{seed}/{number}", "a", 0, "", text, None, 1.0, 8000, "", 1, len(values), to_bytes(values))
-        rows.append(row)
-    paths = [str(folder / f"{seed}-{part}.parquet") for part in (0, 1)]
-    for part, path in enumerate(paths):
-        pq.write_table(to_table(Example, rows[part::2], {}), path)
-    return paths, sum(row.num_frames for row in rows)
-
-
-def run(folder, shards, settings=SETTINGS, dev=(), on_step=lambda at: None):
-    folder.mkdir(exist_ok=True)
-    paths, frames = shards
-    return train(
-        settings, RECOGNIZER, paths, list(dev), frames, folder, lambda path: open(path, "rb"), on_step, {"by": "test"}
-    )
+from asr_model.train import TrainingStoppedError
 
 
 def metrics(folder):
@@ -163,3 +119,93 @@ def test_the_recognizer_kept_is_the_one_of_the_lowest_dev_wer(tmp_path):
     assert made["dev_wer"] == figures["dev_wer"] == min(rates)
     assert made["epoch"] == 1 + rates.index(min(rates))
     assert made["by"] == "test"
+
+
+def same_bits(*folders):
+    first, *others = ((folder / "recognizer.safetensors").read_bytes() for folder in folders)
+    return all(other == first for other in others)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_run_with_a_checkpoint_of_the_step_it_came_at(tmp_path, number):
+    shards, dev = write_shards(tmp_path, 30, 0), write_shards(tmp_path, 5, 1)[0]
+    run(tmp_path / "whole", shards, dev=dev)
+
+    def send(at):
+        if at.step == 3:
+            os.kill(os.getpid(), number)
+
+    before = signal.getsignal(number)
+    with pytest.raises(TrainingStoppedError, match=r"stopped at step 3; .* the same command goes on"):
+        run(tmp_path / "stopped", shards, dev=dev, on_step=send)
+    assert signal.getsignal(number) is before
+    assert max(path.name for path in (tmp_path / "stopped" / "checkpoints").iterdir()) == "step-00000003.checkpoint"
+    run(tmp_path / "stopped", shards, dev=dev)
+    assert same_bits(tmp_path / "whole", tmp_path / "stopped")
+    assert metrics(tmp_path / "whole") == metrics(tmp_path / "stopped")
+
+
+def test_a_full_disk_ends_a_run_and_no_checkpoint_is_lost(tmp_path, monkeypatch):
+    shards = write_shards(tmp_path, 30, 0)
+    settings = SETTINGS.model_copy(update={"checkpoint_minutes": 1e-9})
+    run(tmp_path / "whole", shards, settings)
+    sync, written = os.fsync, []
+
+    def full(descriptor):
+        written.append(descriptor)
+        if len(written) > 4:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        sync(descriptor)
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match=r"cannot write [\d,]+ bytes \(No space left on device\); what was there is kept"):
+        run(tmp_path / "run", shards, settings)
+    monkeypatch.undo()
+    left = sorted(path.name for path in (tmp_path / "run" / "checkpoints").iterdir())
+    assert left == ["step-00000001.checkpoint", "step-00000002.checkpoint"]
+    run(tmp_path / "run", shards, settings)
+    assert same_bits(tmp_path / "whole", tmp_path / "run")
+
+
+def test_texts_outside_a_given_alphabet_are_left_out_and_those_within_are_learned(tmp_path):
+    settings = SETTINGS.model_copy(update={"alphabet": "ab"})
+    recognizer = RECOGNIZER.model_copy(update={"alphabet": Alphabet.of("ab")})
+    only, _ = write_shards(tmp_path, 20, 0, texts=["ab"])
+    mixed = write_shards(tmp_path, 20, 1, texts=["cc"])
+    figures = run(tmp_path / "run", (only + mixed[0], mixed[1]), settings, recognizer=recognizer)
+    assert figures["steps"] == run(tmp_path / "only", (only, mixed[1]), settings, recognizer=recognizer)["steps"]
+    assert load_recognizer((tmp_path / "run" / "recognizer.safetensors").read_bytes(), "run").settings == recognizer
+
+
+def test_a_step_may_learn_from_several_batches(tmp_path):
+    shards = write_shards(tmp_path, 40, 0)
+    one = run(tmp_path / "one", shards)
+    three = run(tmp_path / "three", shards, SETTINGS.model_copy(update={"batches_per_step": 3, "epochs": 1}))
+    assert three["steps"] == -(-one["steps"] // SETTINGS.epochs // 3)
+
+
+def test_a_run_that_begins_with_a_recognizer_goes_on_where_that_stood(tmp_path):
+    shards = write_shards(tmp_path, 60, 0)
+    losses = {}
+
+    def learn(name, initial=None):
+        run(tmp_path / name, shards, on_step=lambda at: losses.setdefault(name, []).append(at.loss), initial=initial)
+        return load_recognizer((tmp_path / name / "recognizer.safetensors").read_bytes(), name)
+
+    learn("second", learn("first"))
+    assert losses["second"][0] < 0.8 * losses["first"][0]
+
+
+def test_batches_are_read_in_time_and_again_after_a_stop(tmp_path):
+    shards = write_shards(tmp_path, 40, 0)
+    settings = SETTINGS.model_copy(update={"batches": BatchSettings(batch_frames=200), "batches_per_step": 2})
+    run(tmp_path / "whole", shards, settings)
+
+    def stop(at):
+        if at.step == 7:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(TrainingStoppedError):
+        run(tmp_path / "stopped", shards, settings, on_step=stop)
+    run(tmp_path / "stopped", shards, settings)
+    assert same_bits(tmp_path / "whole", tmp_path / "stopped")
