@@ -23,6 +23,11 @@ class Processes:
     count: int
     device: torch.device
 
+    @classmethod
+    def alone(cls) -> Processes:
+        """Return the only process there is, on the CPU."""
+        return cls(0, 1, torch.device("cpu"))
+
     @property
     def is_first(self) -> bool:
         """Whether this is the process that writes files."""

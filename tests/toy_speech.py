@@ -6,7 +6,6 @@ import random
 
 import numpy as np
 import pyarrow.parquet as pq
-import torch
 
 from asr_model.batches import BatchSettings
 from asr_model.features import LogMel, compute_features, to_bytes
@@ -21,7 +20,7 @@ from asr_model.train import Corpus, TrainSettings, train
 FEATURES = LogMel(sample_rate=8000, n_fft=256, win_length=200, hop_length=80, n_mels=20, f_max=4000.0)
 NETWORK = CnnBiLstmSettings(channels=(8, 8), residual_blocks=0, lstm_size=24, lstm_layers=1, dropout=0.0)
 RECOGNIZER = RecognizerSettings(features=FEATURES, alphabet=Alphabet.of("abc"), network=NETWORK)
-ALONE = Processes(0, 1, torch.device("cpu"))
+ALONE = Processes.alone()
 SETTINGS = TrainSettings(
     network=NETWORK,
     batches=BatchSettings(batch_frames=1500),
