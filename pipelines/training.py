@@ -121,8 +121,10 @@ def _versions() -> dict[str, str]:
 
 def _front_end_of(files: list[str]) -> tuple[LogMel | Mfcc, Conditioning]:
     """Return the settings of features and conditioning that all shards were made with."""
-    stamps = io.read_stamps(files)
-    front_ends = {path: {"conditioning": {}, **stamp} for path, stamp in stamps.items()}
+    front_ends = {}
+    for path in files:
+        with _naming(path):
+            front_ends[path] = {"conditioning": {}, **io.read_stamps([path])[path]}
     first = front_ends[files[0]]
     for path, front_end in front_ends.items():
         for part in ("features", "conditioning"):
@@ -138,16 +140,22 @@ def _texts(files: list[str]) -> dict[str, tuple[int, int]]:
     """Return the frames and the rows of every text there is, normalized."""
     texts: dict[str, tuple[int, int]] = {}
     for path in files:
-        try:
-            with io.open_file(path) as file:
-                table = pq.read_table(file, columns=["text", "num_frames"], page_checksum_verification=True)
-        except (OSError, pa.ArrowException) as error:
-            raise ShardError(f"{path}: cannot be read, featurize it again: {error}") from error
+        with _naming(path), io.open_file(path) as file:
+            table = pq.read_table(file, columns=["text", "num_frames"], page_checksum_verification=True)
         counts = table.group_by("text").aggregate([("num_frames", "sum"), ("num_frames", "count")])
         for text, frames, rows in zip(*(counts[name].to_pylist() for name in COUNTS), strict=True):
             before = texts.get(normalize_text(text), (0, 0))
             texts[normalize_text(text)] = before[0] + frames, before[1] + rows
     return texts
+
+
+@contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """Name the shard in which something cannot be read."""
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        raise ShardError(f"{path}: cannot be read, featurize it again: {error}") from error
 
 
 @contextmanager
