@@ -20,6 +20,8 @@ __all__ = ["ContainerStream", "open_container"]
 FORMATS = "aac,amr,amrnb,amrwb,caf,flac,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,ogg,wav,w64"
 """No format among them names other files."""
 PROTOCOLS = "none"
+MAGIC = ((4, b"ftyp"), (0, b"\x1aE\xdf\xa3"), (0, b"#!AMR"))
+"""How MP4, WebM and AMR files begin. One of them that was cut may lack what FFmpeg knows it by: MP4's index is last."""
 TELLS_LENGTH = ("matroska", "mov", "wav", "w64")
 """For other formats FFmpeg guesses a duration from the bit rate."""
 SLACK_SECONDS = 0.25
@@ -44,7 +46,10 @@ def open_container(file: Nameless, headerless: str | None = None) -> Iterator[Co
     try:
         container = av.open(file, "r", headerless, **how)
     except (av.FFmpegError, PermissionError) as error:
-        raise UnknownFormatError(f"FFmpeg: {error}") from error
+        file.seek(0)
+        head = file.read(16)
+        is_known = any(head[place:].startswith(magic) for place, magic in MAGIC)
+        raise (DecodingError if is_known else UnknownFormatError)(f"FFmpeg: {error}") from error
     with container:
         if not container.streams.audio:
             raise DecodingError(f"no audio in this {container.format.long_name} file")

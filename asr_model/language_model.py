@@ -27,7 +27,7 @@ __all__ = ["LanguageModel", "LanguageModelSettings", "Perplexity", "measure_perp
 class LanguageModelSettings(Settings):
     """How `lm` trains a word n-gram."""
 
-    order: int = Field(default=3, ge=2, le=5)
+    order: int = Field(default=4, ge=2, le=5)
     """Words of the longest n-gram."""
     min_count: int = Field(default=1, ge=1)
     """N-grams of two and more words that were seen less often are left out."""

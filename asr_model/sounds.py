@@ -43,7 +43,7 @@ class Sounds:
         try:
             with self._open(path) as file:
                 audio = decode(file, _AUDIO)
-        except AudioError as error:
+        except (AudioError, OSError) as error:
             raise ValueError(f"{path}: not to be used as a noise or a room: {error}") from error
         ((_, samples),) = select_channels(audio, "mix", "mix")
         return resample(samples[: round(HELD_SECONDS * audio.sample_rate)], audio.sample_rate, sample_rate)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
 from pydantic import Field
 from torch import Tensor
 
 from asr_model.config import Settings, SettingsError
-from asr_model.decoding import Beam, DecoderSettings, Greedy
+from asr_model.decoding import Beam, DecoderSettings, Greedy, OpenBeam
 from asr_model.networks import CtcNetwork
 from asr_model.recognizer import Recognizer
 from asr_model.scoring import ErrorCounts, word_errors
@@ -20,8 +21,13 @@ __all__ = ["Tried", "TuneSettings", "best_of", "try_decoders"]
 class TuneSettings(Settings):
     """What `tune` tries: the best path, and beam search with every pair of the two weights."""
 
+    kind: Literal["beam", "open_beam"] = "beam"
+    """Which beam search."""
     beam_size: int = Field(default=32, ge=1)
     beam_threshold: float = Field(default=25.0, gt=0)
+    """Of ``beam``."""
+    unknown_score: float = -5.0
+    """Of ``open_beam``."""
     lm_weights: tuple[float, ...] = Field(default=(0.25, 0.5, 0.75, 1.0, 1.5, 2.0), min_length=1)
     word_scores: tuple[float, ...] = Field(default=(-1.0, 0.0, 1.0, 2.0, 3.0, 4.0), min_length=1)
     batch_frames: int = Field(default=12000, ge=1)
@@ -67,9 +73,12 @@ def _decoders(settings: TuneSettings) -> Iterator[DecoderSettings]:
     yield Greedy()
     for lm_weight in sorted(settings.lm_weights):
         for word_score in sorted(settings.word_scores):
-            yield Beam(
-                beam_size=settings.beam_size,
-                beam_threshold=settings.beam_threshold,
-                lm_weight=lm_weight,
-                word_score=word_score,
-            )
+            weights: dict[str, Any] = {
+                "beam_size": settings.beam_size,
+                "lm_weight": lm_weight,
+                "word_score": word_score,
+            }
+            if settings.kind == "beam":
+                yield Beam(beam_threshold=settings.beam_threshold, **weights)
+            else:
+                yield OpenBeam(unknown_score=settings.unknown_score, **weights)

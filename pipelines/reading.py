@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 from collections.abc import Callable
 from typing import BinaryIO, TypeVar
 
@@ -13,6 +14,7 @@ from asr_model.records import Failure, Utterance
 __all__ = ["read_audio", "read_text"]
 
 T = TypeVar("T")
+_NO_PATH = (errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 
 
 def read_audio(utterance: Utterance, use: Callable[[BinaryIO], list[T]]) -> list[T] | Failure:
@@ -36,6 +38,10 @@ def read_audio(utterance: Utterance, use: Callable[[BinaryIO], list[T]]) -> list
         reason, message = "not-a-file", f"a folder: {utterance.path}"
     except PermissionError:
         reason, message = "no-permission", f"not allowed to read {utterance.path}"
+    except OSError as error:
+        if error.errno not in _NO_PATH:
+            raise
+        reason, message = "missing", f"no path of a file: {utterance.path}"
     return Failure.of(utterance, reason, message)
 
 

@@ -80,10 +80,10 @@ def _show(tried: Sequence[Tried], settings: TuneSettings, best: Tried) -> None:
     cells = {}
     for one in tried:
         text = "undefined" if one.errors.rate is None else f"{one.errors.rate:.2%}"
-        if isinstance(one.decoder, Beam):
-            cells[one.decoder.lm_weight, one.decoder.word_score] = f"{text} *" if one is best else text
-        elif isinstance(one.decoder, Greedy):
+        if isinstance(one.decoder, Greedy):
             table.title = f"word error rate on {one.errors.num_reference} words; greedy {text}; * is the best"
+        else:
+            cells[one.decoder.lm_weight, one.decoder.word_score] = f"{text} *" if one is best else text
     for weight in sorted(settings.lm_weights):
         table.add_row(f"{weight:g}", *(cells[weight, score] for score in sorted(settings.word_scores)))
     Console(width=120).print(table)

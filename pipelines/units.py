@@ -235,12 +235,13 @@ def identifying(settings: Settings) -> dict[str, Any]:
 
 def fingerprint(unit: Unit, job: Job, found: Settings | None = None) -> str:
     """Return a digest of all that a unit's result depends on; a file counts by size and time of its last change."""
-    files: list[tuple[int, float] | None] = []
-    for utterance in unit.utterances:
+    states: dict[str, tuple[int, float] | None] = {}
+    for path in dict.fromkeys(utterance.path for utterance in unit.utterances):  # a thousand segments may share one
         try:
-            files.append(io.size_and_time(utterance.path))
+            states[path] = io.size_and_time(path)
         except OSError:
-            files.append(None)
+            states[path] = None
+    files = [states[utterance.path] for utterance in unit.utterances]
     surveyed = [found.model_dump(mode="json")] if found else []
     return digest([FORMAT, job.verb, job.identity, dataclasses.asdict(unit), files, *surveyed])
 

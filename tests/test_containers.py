@@ -140,6 +140,13 @@ def test_a_container_that_was_cut_has_a_reason(container, codec, rate, options):
     assert 0.5 * SECONDS < kept.duration < 0.8 * SECONDS
 
 
+def test_a_container_that_was_cut_before_its_index_is_unreadable_and_not_unknown():
+    data = encoded("ipod", "aac", 16000)
+    with pytest.raises(AudioError) as error:
+        decode(BytesIO(data[: len(data) * 7 // 10]), AudioSettings())
+    assert error.value.reason == "unreadable"
+
+
 def test_without_audio_inside_there_is_a_reason():
     file = BytesIO()
     with av.open(file, "w", format="mp4") as output:

@@ -1,14 +1,23 @@
 from __future__ import annotations
 
 import json
+import os
+from io import BytesIO
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import soundfile
 from conftest import call, contents
 
+from asr_model.examples import FeaturizeSettings
 from asr_model.features import from_bytes
+from asr_model.records import Utterance
 from pipelines.__main__ import main
+from pipelines.corpora import read_corpus
+from pipelines.corpus_page import REASONS
+from pipelines.featurize import featurize_unit
+from pipelines.planning import Unit, plan_units
 
 COARSE = [
     "--set",
@@ -194,3 +203,88 @@ def test_global_normalization_sees_texts_that_lie_beside_the_recordings(archive,
     options = ("--set", "audio.channels=mix", "--set", "features.normalization=global", "--set", "split.dev=0")
     assert featurize(tmp_path / "corpus", tmp_path / "out", *options) == 0
     assert len(rows(tmp_path / "out")) == 1
+
+
+def wav(seconds, *, samples=None, rate=8000, channels=1):
+    file = BytesIO()
+    tone = 0.1 * np.random.default_rng(0).normal(size=(int(seconds * rate), channels)) if samples is None else samples
+    soundfile.write(file, tone, rate, format="WAV", subtype="FLOAT")
+    return file.getvalue()
+
+
+BAD = {  # file → (its bytes, or what makes it; its row beside the name; the reason)
+    "gone.wav": (None, {}, "missing"),
+    "folder.wav": (os.mkdir, {}, "not-a-file"),
+    "pipe.wav": (os.mkfifo, {}, "not-a-file"),
+    "none.wav": (b"", {}, "empty"),
+    "letter.wav": (b"Dear all, " * 100, {}, "unknown-format"),
+    "cut.wav": (wav(2.0)[:-20_000], {}, "truncated"),
+    "short.wav": (wav(0.01), {}, "too-short"),
+    "long.wav": (wav(70.0), {}, "too-long"),
+    "nan.wav": (wav(1.0, samples=np.full(8000, np.nan)), {}, "non-finite"),
+    "two.wav": (wav(1.0, channels=2), {}, "ambiguous-channel"),
+    "one.wav": (wav(1.0), {"channel": 1}, "no-such-channel"),
+    "nine.wav": (wav(1.0, channels=9), {}, "too-many-channels"),
+    "slow.wav": (wav(9.0, rate=1000), {}, "bad-sample-rate"),
+    "mute.wav": (wav(1.0), {"text": None}, "empty-text"),
+    "dots.wav": (wav(1.0), {"text": " ... "}, "empty-text"),
+    "cafe.wav": (wav(1.0), {"text": "café"}, "outside-alphabet"),
+    "after.wav": (wav(1.0), {"offset": 5.0, "duration": 1.0}, "out-of-range"),
+}
+BAD_LINES = {
+    '{"audio_filepath": "good.wav", "text": "a"}': "duplicate",
+    '{"audio_filepath": "x.wav", "text": "a", "duration": -1}': "bad-manifest-line",
+    '{"audio_filepath": "x.wav", "text": "a", "duration": NaN}': "bad-manifest-line",
+    '{"audio_filepath": "x.wav", "text": "a", "split": "both"}': "bad-manifest-line",
+    '{"text": "a"}': "bad-manifest-line",
+    "{no json": "bad-manifest-line",
+}
+
+
+def test_whatever_is_bad_is_one_failure_with_its_reason_and_the_rest_is_done(tmp_path):
+    (tmp_path / "good.wav").write_bytes(wav(1.0))
+    lines = [json.dumps({"audio_filepath": "good.wav", "text": "a", "room": 3})]
+    for name, (content, row, _) in BAD.items():
+        if callable(content):
+            content(tmp_path / name)
+        elif content is not None:
+            (tmp_path / name).write_bytes(content)
+        lines.append(json.dumps({"audio_filepath": name, "text": "a", **row}))
+    source = tmp_path / "manifest.jsonl"
+    source.write_text("\n".join([*lines, *BAD_LINES]))
+    output = tmp_path / "out"
+    assert featurize(source, output, "--set", "max_failure_rate=1.0", "--set", "alphabet=abc") == 0
+    failures = [json.loads(line) for line in (output / "failures.jsonl").read_text().splitlines()]
+    found = sorted((row["audio_filepath"], row["reason"]) for row in failures)
+    number = len(lines) + 1
+    expected = [(name, reason) for name, (_, _, reason) in BAD.items()]
+    for line, (text, reason) in enumerate(BAD_LINES.items(), start=number):
+        named = {"duplicate": "good.wav"}.get(reason, "x.wav" if "both" in text else f"{source}:{line}")
+        expected.append((named, reason))
+    assert found == sorted(expected)
+    assert all(len(row["message"]) > 10 for row in failures)
+    (good,) = rows(output)
+    assert (good["audio_filepath"], json.loads(good["extra"])) == ("good.wav", {"room": 3})
+    described = json.loads((output / "corpus.json").read_text())
+    assert sum(described["failures"].values()) == len(failures)
+    assert not set(described["failures"]) - set(REASONS)  # the page has a sentence for each
+
+
+def test_segments_of_a_kaldi_directory_are_the_stretches_they_say(tmp_path):
+    (tmp_path / "call.wav").write_bytes(wav(4.0))
+    (tmp_path / "wav.scp").write_text("call call.wav\n")
+    (tmp_path / "segments").write_text("s1 call 0.5 1.5\ns2 call 1.5 -1\n")
+    (tmp_path / "text").write_text("s1 ONE\ns2 TWO\n")
+    settings = FeaturizeSettings()
+    (unit,) = plan_units(read_corpus(str(tmp_path)), 3600.0, lambda row: "train")
+    result = featurize_unit(unit, settings=settings)
+    assert result.failures == []
+    first, second = result.table.to_pylist()
+    assert (first["id"], first["offset"], first["duration"], first["text"]) == ("call.wav#0@0.5", 0.5, 1.0, "ONE")
+    assert (second["id"], second["duration"]) == ("call.wav#0@1.5", 2.5)
+    samples, _ = soundfile.read(tmp_path / "call.wav", dtype="float32", start=4000, stop=12000)
+    alone = tmp_path / "alone.wav"
+    alone.write_bytes(wav(1.0, samples=samples))
+    row = Utterance("alone.wav", str(alone), text="ONE")
+    (whole,) = featurize_unit(Unit(0, "train", (row,), ()), settings=settings).table.to_pylist()
+    assert whole["features"] == first["features"]

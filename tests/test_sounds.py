@@ -51,3 +51,11 @@ def test_a_folder_that_cannot_be_drawn_from_is_named(files, message):
     sounds = Sounds(lambda folder: files, lambda path: BytesIO(b"no sound"))
     with pytest.raises(ValueError, match=message):
         sounds.draw("noises", 16000, DRAW(0))
+
+
+def test_a_noise_that_is_gone_is_no_failure_of_the_recording():
+    def gone(path):
+        raise FileNotFoundError(path)
+
+    with pytest.raises(ValueError, match=r"a\.wav: not to be used as a noise"):
+        Sounds(lambda folder: ["a.wav"], gone).draw("noises", 16000, DRAW(0))

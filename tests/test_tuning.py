@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from asr_model.config import SettingsError
-from asr_model.decoding import Beam, Greedy
+from asr_model.decoding import Beam, Greedy, OpenBeam
 from asr_model.language_model import LanguageModelSettings, train_language_model
 from asr_model.recognizer import change_recognizer, load_recognizer
 from asr_model.scoring import ErrorCounts, word_errors
@@ -43,6 +43,13 @@ def test_every_decoder_is_tried_and_the_one_of_fewest_errors_is_best(recognizer)
     best = best_of(tried)
     assert best.decoder == Beam(lm_weight=0.5, word_score=0.0)
     assert best.errors.num_errors == 0
+
+
+def test_the_open_beam_is_tuned_alike(recognizer):
+    settings = SETTINGS.model_copy(update={"kind": "open_beam", "unknown_score": -2.0})
+    tried = try_decoders(recognizer, [doubtful("ab c", recognizer.settings.alphabet)], ["ab c"], settings)
+    assert tried[1].decoder == OpenBeam(beam_size=32, lm_weight=0.5, word_score=0.0, unknown_score=-2.0)
+    assert len(tried) == 3
 
 
 def test_of_equals_the_simplest_is_best():
