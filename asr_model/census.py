@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Union
 
@@ -40,6 +41,7 @@ def add_counts(one: Mapping[str, Any], other: Mapping[str, Any]) -> Counts:
 def take_census(examples: Iterable[Example], split: str) -> Counts:
     """Return the counts of some examples of a split; augmented copies are only numbered."""
     counts: dict[str, Any] = {"examples": 0, "copies": 0, "microseconds": 0}
+    characters: Counter[str] = Counter()
     for example in examples:
         if example.copy:
             counts["copies"] += 1
@@ -48,8 +50,7 @@ def take_census(examples: Iterable[Example], split: str) -> Counts:
         counts["examples"] += 1
         counts["microseconds"] += microseconds
         _count(counts, "words", len(example.text.split()))
-        for character in example.text:
-            _count(counts, "characters", 1, character)
+        characters.update(example.text)
         _count(counts, "durations", 1, int(example.duration / DURATION_SECONDS))
         _count(counts, "characters_per_second", 1, int(len(example.text) / max(example.duration, 1e-3)))
         _count(counts, "speakers", microseconds, example.speaker or "", split)
@@ -66,7 +67,7 @@ def take_census(examples: Iterable[Example], split: str) -> Counts:
                 _count(counts, name, 1, max(-120, int(level // LEVEL_DB) * LEVEL_DB))
         if example.peak_db is not None and example.peak_db >= CLIPPED_DB:
             _count(counts, "clipped", 1)
-    return counts
+    return counts | {"characters": dict(characters)}
 
 
 def describe_corpus(counts: Mapping[str, Any], failures: Mapping[str, int]) -> dict[str, Any]:

@@ -192,8 +192,10 @@ def test_a_folder_with_texts_beside_its_recordings_is_featurized_and_a_rerun_cha
     assert featurize(corpus, tmp_path / "out", *options) == 0
     assert contents(tmp_path / "out") == first
     (corpus / "1.txt").write_text("another text")
+    (corpus / "0-new.wav").write_bytes((archive / "call-4.wav").read_bytes())  # before the others
+    (corpus / "0-new.txt").write_text("a new one")
     assert featurize(corpus, tmp_path / "out", *options) == 0
-    assert sorted(row["text"] for row in rows(tmp_path / "out")) == ["another text", "text 0"]
+    assert sorted(row["text"] for row in rows(tmp_path / "out")) == ["a new one", "another text", "text 0"]
 
 
 def test_global_normalization_sees_texts_that_lie_beside_the_recordings(archive, tmp_path):
