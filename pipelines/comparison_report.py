@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from asr_model.scoring import align_words
+from pipelines.findings import group_label
 from pipelines.pages import page_environment
 from pipelines.pictures import difference_whisker, percent, points
+from pipelines.report_rows import pieces
 
 __all__ = ["comparison_markdown", "render_comparison", "verdict"]
 
 MAX_P = 0.05
 MAX_FILES = 5
+MAX_GROUP_ROWS = 12
+SCRIPTS = ("alignment.js", "file_table.js", "comparison.js")
 
 
 def verdict(difference: Mapping[str, Any]) -> str:
@@ -57,12 +62,14 @@ def render_comparison(summary: Mapping[str, Any]) -> str:
     ends = [abs(end) for row in summary["differences"] if row["bootstrap"] for end in row["bootstrap"]["interval"]]
     reach = max([*ends, *(abs(row["difference"] or 0.0) for row in summary["differences"]), 0.001])
     return (
-        page_environment()
+        page_environment(*SCRIPTS)
         .get_template("compare.html")
         .render(
             summary=summary,
             rows=[(system, differences.get(system["name"])) for system in summary["systems"]],
-            groups={name: values for name, values in summary["groups"].items() if len(values) > 1},
+            groups=list(_groups(summary)),
+            files=list(_files(summary)),
+            num_changed=sum(row["num_worse"] + row["num_better"] for row in summary["differences"]),
             points=points,
             verdict=verdict,
             p=_p,
@@ -71,6 +78,34 @@ def render_comparison(summary: Mapping[str, Any]) -> str:
             ),
         )
     )
+
+
+def _groups(summary: Mapping[str, Any]) -> Iterator[tuple[str, list[Mapping[str, Any]], int]]:
+    """Yield (name, values, how many more there are) of groups, of many values those with the most words."""
+    for name, values in summary["groups"].items():
+        if len(values) > 1:
+            most = sorted(range(len(values)), key=lambda i: -values[i]["num_words"])[:MAX_GROUP_ROWS]
+            yield group_label(name), [values[i] for i in sorted(most)], len(values) - len(most)
+
+
+def _files(summary: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the files that changed as ``comparison.js`` reads them."""
+    for difference in summary["differences"]:
+        for file in (*difference["worse"], *difference["better"]):
+            before, now = (align_words(file["text"], said) for said in file["pred_texts"])
+            row = {
+                "n": file["audio_filepath"],
+                "c": file["channel"],
+                "r": file["num_words"],
+                "e": file["errors"],
+                "x": pieces(before),
+                "y": pieces(now),
+            }
+            if file["offset"] is not None:
+                row["o"] = file["offset"]
+            if len(summary["differences"]) > 1:
+                row["g"] = difference["system"]
+            yield row
 
 
 def _p(test: Mapping[str, Any] | None) -> str:

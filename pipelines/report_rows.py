@@ -12,7 +12,7 @@ from rapidfuzz.distance import Levenshtein
 from asr_model.records import Transcript
 from asr_model.scoring import AlignedWord, Score, align_words
 
-__all__ = ["MAX_FILES", "file_row", "file_rows", "spoken_times", "worst"]
+__all__ = ["MAX_FILES", "file_row", "file_rows", "pieces", "spoken_times", "worst"]
 
 MAX_FILES = 1000
 """Rows in the page, those with the most errors first: a browser stays quick; all are in per_file.csv. Rows without a
@@ -61,7 +61,7 @@ def file_row(
         "k": score.cer,
         "d": None if score.duration is None else round(score.duration, 1),
         "p": None if score.confidence is None else round(score.confidence, 3),
-        "x": _pieces(shown),
+        "x": pieces(shown),
     }
     if score.speaker:
         row["g"] = score.speaker
@@ -101,10 +101,10 @@ def spoken_times(heard: Sequence[str], timed: Sequence[tuple[str, float, float]]
     return times
 
 
-def _pieces(aligned: Sequence[AlignedWord]) -> list[Any]:
+def pieces(aligned: Sequence[AlignedWord]) -> list[Any]:
     """Return runs of equal words as one text, and every difference as [what was said, what was recognized].
 
-    >>> _pieces(align_words("a b c", "a b d e"))
+    >>> pieces(align_words("a b c", "a b d e"))
     ['a b', ['', 'd'], ['c', 'e']]
     """
     pieces: list[Any] = []

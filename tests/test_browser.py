@@ -8,10 +8,12 @@ import wave
 
 import pytest
 from playwright.sync_api import Error, expect, sync_playwright
+from test_comparison_report import summary
 from test_report import EVIL, scored
 
 from asr_model.records import Failure, Segment, Transcript, Word
 from asr_model.scoring import EvaluateSettings
+from pipelines.comparison_report import render_comparison
 from pipelines.evaluate import job_of, summarize
 from pipelines.report import render_report
 
@@ -235,3 +237,19 @@ def test_the_policy_of_the_page_keeps_everything_else_out(browser, report):
     with pytest.raises(Error, match="fetch"):
         page.evaluate("fetch('http://127.0.0.1:9/')")
     page.close()
+
+
+def test_a_comparison_shows_both_alignments(browser, tmp_path):
+    path = tmp_path / "index.html"
+    path.write_text(render_comparison(summary()), encoding="utf-8")
+    page, complaints = browser.new_page(viewport={"width": 390, "height": 800}), []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(path.as_uri())
+    assert column(page, "Change") == ["+2"]
+    page.get_by_role("button", name="Worse").click()
+    page.locator(".open").click()
+    assert [box.locator(".pair").count() for box in page.locator(".words").all()] == [1, 1]
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    page.close()
+    assert complaints == []

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -60,9 +61,31 @@ def test_the_page_shows_figures_and_verdict_and_escapes_all_text():
     html = render_comparison(summary(EVIL))
     assert EVIL not in html
     assert not re.search(r"https?://|(src|href)=[\"']?//|@import|url\(", html)
-    for text in ("−2.0", "&lt; 0.001", "0.010", "better", "By <bdi>channel", "1 got worse"):
+    for text in ("−2.0", "&lt; 0.001", "0.010", "better", "By <bdi>channel"):
         assert text in html or text.replace("&lt; 0.001", "0.001") in html
     assert "By <bdi>codec" not in html  # of one value nothing is seen
+
+
+def test_the_rows_that_changed_have_both_alignments():
+    html = render_comparison(summary())
+    (file,) = json.loads(re.search(r'id="data">(.*?)</script>', html, re.DOTALL)[1])
+    assert (file["n"], file["e"]) == (f"{EVIL}.wav", [1, 3])
+    assert (file["x"], file["y"]) == ([[EVIL, "a"]], [[EVIL, "b"]])
+
+
+def test_several_systems_are_told_apart():
+    more = summary()
+    more["systems"].append(more["systems"][1] | {"name": "third"})
+    more["differences"].append(difference(0.01, name="third"))
+    for group in more["groups"].values():
+        for value in group:
+            value["wers"] = [0.2, 0.1, 0.3]
+    html = render_comparison(more)
+    assert "better: third" in html
+    assert [file["g"] for file in json.loads(re.search(r'id="data">(.*?)</script>', html, re.DOTALL)[1])] == [
+        "new",
+        "third",
+    ]
 
 
 def test_the_markdown_has_a_row_for_each_system_and_the_files_that_got_worse():
