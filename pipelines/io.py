@@ -156,16 +156,19 @@ def read_json(path: str) -> Any:
 def write_parquet(path: str, table: pa.Table) -> None:
     """Write a table with the layout that reads fastest for features: zstd, no dictionaries, page checksums."""
     rows_per_group = max(1, ROW_GROUP_BYTES * max(1, table.num_rows) // max(1, table.nbytes))
-    buffer = BytesIO()
-    pq.write_table(
-        table,
-        buffer,
-        row_group_size=rows_per_group,
-        compression="zstd",
-        use_dictionary=False,
-        write_page_checksum=True,
-    )
-    write_file(path, buffer.getvalue())
+    with create_file(path) as file:
+        # A remote file that fails half-way would be closed as it is, and so be there: it is sent in one go.
+        buffer = BytesIO() if is_url(path) else file
+        pq.write_table(
+            table,
+            buffer,
+            row_group_size=rows_per_group,
+            compression="zstd",
+            use_dictionary=False,
+            write_page_checksum=True,
+        )
+        if isinstance(buffer, BytesIO):
+            file.write(buffer.getbuffer())
 
 
 def read_rows(path: str, record: type) -> Iterator[Any]:
