@@ -51,6 +51,7 @@ setup(
         "bench": ["datasets>=4", "h5py>=3.10", "lhotse>=1.30", "lilcom>=1.8"],  # what benchmarks compare with
         "cleaning": ["noisereduce>=3", "pyloudnorm>=0.2", "silero-vad>=6"],
         "gcp": ["apache-beam[gcp]>=2.77,<2.78"],
+        "whisper": ["faster-whisper>=1.2"],
         "whisper-english": ["whisper-normalizer>=0.1.10"],
         "dev": [
             "apache-beam[gcp]>=2.77,<2.78",

@@ -87,6 +87,16 @@ class Recognizer:
         return build_decoder(self.settings.decoder, self.settings.alphabet, self.language_model)
 
     @property
+    def decoder(self) -> DecoderSettings:
+        """How log-probabilities become text."""
+        return self.settings.decoder
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples of a second that `recognize` wants."""
+        return self.settings.features.sample_rate
+
+    @property
     def step_seconds(self) -> float:
         """Seconds between two output steps of the network; the middle of step 0 is the segment's start."""
         return self.network.frames_per_step / self.settings.features.frames_per_second

@@ -12,6 +12,7 @@ from pydantic import Field
 from asr_model.audio import Audio, AudioSettings, decode, resample, select_channels
 from asr_model.config import Settings
 from asr_model.decoding import DecoderChoice, Hypothesis, Tuned
+from asr_model.external import Whisper
 from asr_model.level import Levels, levels_of
 from asr_model.recognizer import Recognizer
 from asr_model.records import Layout, Segment, Transcript, Utterance, Word
@@ -74,7 +75,7 @@ def find_speech(file: BinaryIO, utterance: Utterance, settings: TranscribeSettin
     return found
 
 
-def transcribe(speeches: list[Speech], recognizer: Recognizer, batch_frames: int) -> list[Transcript]:
+def transcribe(speeches: list[Speech], recognizer: Recognizer | Whisper, batch_frames: int) -> list[Transcript]:
     """Return a transcript for each of ``speeches``, recognized together."""
     hypotheses = iter(recognizer.recognize([piece for s in speeches for piece in s.pieces], batch_frames))
     step = recognizer.step_seconds

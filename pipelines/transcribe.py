@@ -13,6 +13,7 @@ import torch
 
 import pipelines.io as io
 from asr_model.decoding import DecoderChoice
+from asr_model.external import WHISPER, Whisper, load_whisper
 from asr_model.recognizer import Recognizer, load_recognizer, recognizer_file
 from asr_model.records import Failure, Transcript, to_table
 from asr_model.transcription import Speech, TranscribeSettings, find_speech, transcribe
@@ -32,7 +33,7 @@ def settle_decoder(settings: TranscribeSettings, recognizer: str | None) -> Tran
     Raises:
         SettingsError: the recognizer cannot be decoded that way.
     """
-    decoder = _recognizer(recognizer, settings.decoder).settings.decoder
+    decoder = _recognizer(recognizer, settings.decoder).decoder
     return settings.model_copy(update={"decoder": decoder})
 
 
@@ -60,7 +61,7 @@ def transcribe_unit(unit: Unit, recognizer: str | None, settings: TranscribeSett
     loaded = _recognizer(recognizer, settings.decoder)
     speeches: list[Speech] = []
     failures: list[Failure] = []
-    sample_rate = loaded.settings.features.sample_rate
+    sample_rate = loaded.sample_rate
     for utterance in unit.utterances:
         found = read_audio(utterance, lambda file, row=utterance: find_speech(file, row, settings, sample_rate))  # type: ignore[misc]
         if isinstance(found, Failure):
@@ -90,8 +91,10 @@ def _manifest_lines(paths: list[str]) -> Iterator[str]:
 
 
 @functools.lru_cache(maxsize=1)
-def _recognizer(path: str | None, decoder: DecoderChoice) -> Recognizer:
+def _recognizer(path: str | None, decoder: DecoderChoice) -> Recognizer | Whisper:
     """Return the recognizer, loaded once in a worker process; None is the shipped one, wherever it lies there."""
+    if path and path.startswith(WHISPER):
+        return load_whisper(path.removeprefix(WHISPER), decoder)
     file_path = recognizer_file(path or shipped_recognizer())
     with io.open_file(file_path) as file:
         return load_recognizer(file.read(), file_path).with_decoder(decoder)

@@ -205,7 +205,8 @@ VERBS = {
         (
             Argument(
                 "--recognizer",
-                "recognizer.safetensors, or the folder that holds it (default: the one that comes with beamscribe)",
+                "recognizer.safetensors, or the folder that holds it (default: the one that comes with beamscribe); "
+                "or whisper:FOLDER, a Whisper model in CTranslate2's format",
             ),
         ),
     ),

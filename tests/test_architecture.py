@@ -46,7 +46,7 @@ ORDER = [
     {"cnn_bilstm", "listen_attend_spell"},
     {"networks"},
     {"batches", "matching", "examples", "checkpoints"},
-    {"recognizer"},
+    {"recognizer", "external"},
     {"transcription", "tuning", "processes"},
     {"run_state", "fine_tuning", "validation"},
     {"optimization", "journal"},
