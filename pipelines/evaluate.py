@@ -12,6 +12,7 @@ from typing import Any
 import apache_beam as beam
 
 import pipelines.io as io
+from asr_model.marks import Marks
 from asr_model.matching import match, recording_key
 from asr_model.normalization import STEP_VERSIONS
 from asr_model.records import Failure, Transcript, Utterance
@@ -85,7 +86,8 @@ def score_part(number: int, pieces: Iterable[Piece], job: EvaluateJob) -> int:
     """Score the rows of a part, write its scores, failures and counts to files, and return its number."""
     rows: list[Row] = []
     failures: list[Failure] = []
-    for row in score_rows(read_pieces(pieces), job.settings):
+    marks = Marks()
+    for row in score_rows(read_pieces(pieces), job.settings, marks):
         if isinstance(row, Failure):
             failures.append(row)
         else:
@@ -96,14 +98,17 @@ def score_part(number: int, pieces: Iterable[Piece], job: EvaluateJob) -> int:
     tally = Tally.of(scores, job.settings.groups)
     tally.count_failures(failures)
     score_files.write_part(job.output, number, scores, failures)
-    io.write_file(part_path(job.output, "tally", number, ".pickle"), pickle.dumps((tally, worst(rows))))
+    io.write_file(part_path(job.output, "tally", number, ".pickle"), pickle.dumps((tally, marks, worst(rows))))
     return number
 
 
-def score_rows(rows: Iterable[Utterance | Failure | Transcript], settings: EvaluateSettings) -> Iterator[Row | Failure]:
+def score_rows(
+    rows: Iterable[Utterance | Failure | Transcript], settings: EvaluateSettings, marks: Marks | None = None
+) -> Iterator[Row | Failure]:
     """Yield the score of every reference, with its transcript, and what failed; all in memory.
 
-    All rows of a recording must be there: this is the evaluation of a part, and of a corpus that is one.
+    All rows of a recording must be there: this is the evaluation of a part, and of a corpus that is one. ``marks``,
+    where given, count what is known of single words.
     """
     recordings: dict[str, tuple[list[Utterance], list[Transcript]]] = defaultdict(lambda: ([], []))
     for row in rows:
@@ -120,7 +125,10 @@ def score_rows(rows: Iterable[Utterance | Failure | Transcript], settings: Evalu
             if isinstance(matched, Failure):
                 yield matched
             else:
-                yield score(*matched, settings), matched[1]
+                scored = score(*matched, settings)
+                if marks is not None:
+                    marks.count(*matched, scored, settings)
+                yield scored, matched[1]
 
 
 def summarize(
@@ -140,12 +148,13 @@ def finish(parts: list[int], job: EvaluateJob) -> dict[str, Any]:
         TooManyFailuresError: the part of references that failed is above ``max_failure_rate``.
     """
     parts = sorted(parts)
-    tally = Tally()
+    tally, marks = Tally(), Marks()
     shown: list[Row] = []
     for number in parts:
         with io.open_file(part_path(job.output, "tally", number, ".pickle")) as file:
-            counts, rows = pickle.loads(file.read())
+            counts, marks_of_part, rows = pickle.loads(file.read())
         tally.add(counts)
+        marks.add(marks_of_part)
         shown = worst([*shown, *rows])
     score_files.join_failures(job.output, parts)
     _check_failure_rate(tally, job)
@@ -156,7 +165,7 @@ def finish(parts: list[int], job: EvaluateJob) -> dict[str, Any]:
         "transcribed_with": transcribed_with(job.transcripts),
         "versions": _versions(),
     }
-    summary = figures_of(tally, job.settings) | job.identity | provenance
+    summary = figures_of(tally, job.settings) | marks.figures() | job.identity | provenance
     io.write_json(io.join(job.output, "summary.json"), summary)
     io.write_file(io.join(job.output, "summary.md"), summary_markdown(summary, [score for score, _ in shown]).encode())
     failures = score_files.read_failures(job.output)

@@ -13,7 +13,7 @@ from asr_model.scoring import Score
 from pipelines.audio_links import audio_folders, audio_link
 from pipelines.findings import excess_errors, find, group_label
 from pipelines.pages import page_environment
-from pipelines.pictures import bands, histogram, whisker
+from pipelines.pictures import bands, histogram, reliability, whisker
 from pipelines.report_rows import file_rows, worst
 
 if TYPE_CHECKING:
@@ -88,8 +88,8 @@ def render_report(
                 (kind, title, [(words, number) for *words, number in summary[name][:MAX_PAIRS]])
                 for kind, title, name in ERRORS
             ],
-            calibration=None,
-            keywords=[],
+            calibration=_calibration(summary),
+            keywords=[row[:3] for row in summary.get("keywords") or ()],
             num_rows=summary["num_rows"],
             num_shown=len(shown),
             num_hidden=summary["num_rows"] - len(shown),
@@ -110,6 +110,14 @@ def _band_pictures(summary: Mapping[str, Any]) -> Iterable[tuple[str, Markup]]:
             points = [(row["name"], row["wer"], row["wer_interval"], row["num_rows"]) for row in rows]
             name = group_label(column)
             yield name, bands(points, summary["wer"], f"Word error rate by {name}")
+
+
+def _calibration(summary: Mapping[str, Any]) -> Markup | None:
+    """Return the curve of confidences; of one point there is none to see."""
+    found = summary.get("calibration")
+    if not found or len(found["points"]) < 2:
+        return None
+    return reliability([tuple(point) for point in found["points"]], "Part of the words that are right by confidence")
 
 
 def _groups(summary: Mapping[str, Any]) -> Iterable[dict[str, Any]]:

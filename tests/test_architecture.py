@@ -40,7 +40,7 @@ ORDER = [
     {"alignment", "ngrams", "language_model", "prefix_beam"},
     {"sounds", "telephone"},
     {"augment", "conditioning", "features", "decoding", "scoring", "spec_augment"},
-    {"significance", "tally"},
+    {"marks", "significance", "tally"},
     {"summary"},
     {"network", "trimming"},
     {"cnn_bilstm", "listen_attend_spell"},

@@ -169,3 +169,18 @@ def test_a_line_that_is_no_transcript_fails_the_job_with_its_number(tmp_path, ca
     references, hypotheses = corpus(1)
     assert evaluate(tmp_path, references, [*hypotheses, {"audio_filepath": "x.wav"}]) != 0
     assert "line 3" in capsys.readouterr().err
+
+
+def test_keywords_and_confidences_stand_in_the_summary(tmp_path):
+    references, hypotheses = corpus(6, seed=3)
+    said = [{**row, "confidence": 0.25 + 0.5 * (number % 2)} for number, row in enumerate(hypotheses)]
+    assert evaluate(tmp_path, references, said, "--set", "keywords=[sales]", "--set", "groups=[]") == 0
+    summary = summary_of(tmp_path / "report")
+    ((keyword, found, number, _),) = summary["keywords"]
+    assert (keyword, number) == ("sales", sum(row["text"].split().count("SALES") for row in references))
+    assert 0 < found <= number
+    assert summary["calibration"]["unit"] == "rows"
+    assert sum(point[2] for point in summary["calibration"]["points"]) == sum(len(r["pred_text"].split()) for r in said)
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert "Keywords" in page
+    assert "Is the confidence right?" in page
