@@ -48,7 +48,11 @@ class Journal:
         """Write samples of what is recognized to TensorBoard."""
         rows = "".join(f"| {s.id} | {s.text} | {s.pred_text} |\n" for s in samples)
         self._board().add_text("dev/samples", f"| id | text | pred_text |\n|---|---|---|\n{rows}", step)
-        self._board().flush()
+
+    def flush(self) -> None:
+        """Write out what TensorBoard still holds back."""
+        if self.board:
+            self.board.flush()
 
     def close(self) -> None:
         """Write out what is left, and the curves."""

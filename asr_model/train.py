@@ -206,7 +206,8 @@ class _Training:
 
     def checkpoint(self) -> None:
         """Write a checkpoint."""
-        if self.processes.is_first:
+        if self.journal:
+            self.journal.flush()
             self.run.save(self.folder / "checkpoints", self.settings.keep_checkpoints)
         self.saved = time.monotonic()
 

@@ -47,6 +47,15 @@ def test_a_journal_without_entries_leaves_no_events(tmp_path):
     assert (tmp_path / "training.png").exists()
 
 
+def test_what_is_flushed_is_there_for_tensorboard_while_the_run_goes_on(tmp_path):
+    journal = Journal(tmp_path, 0, 0)
+    journal.flush()
+    journal.log(TRAIN[0])
+    journal.flush()
+    board = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert [event.step for event in board.Scalars("train/loss")] == [1]
+
+
 def test_the_curves_are_a_picture_and_the_same_for_the_same_entries():
     first, again, other = draw_curves([*TRAIN, DEV]), draw_curves([*TRAIN, DEV]), draw_curves(TRAIN)
     assert first == again != other

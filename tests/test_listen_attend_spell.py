@@ -151,3 +151,12 @@ def test_scheduled_sampling_is_of_training_alone():
     network.train()
     assert not torch.equal(spelled(0), spelled(1))
     assert torch.equal(spelled(2), spelled(2))
+
+
+def test_in_bfloat16_the_loss_is_much_the_same():
+    network = made(VARIANTS["pyramid"])
+    inputs = (*batch([40, 17]), torch.tensor([[1, 2], [3, 1]]), torch.tensor([2, 2]))
+    with torch.autocast("cpu", torch.bfloat16):
+        half = network.loss(*inputs)
+    assert half.total.item() == pytest.approx(network.loss(*inputs).total.item(), rel=0.05)
+    half.total.backward()
