@@ -55,7 +55,7 @@ def run_featurize(parsed: argparse.Namespace, options: PipelineOptions) -> str:
     settings = _settings(FeaturizeSettings, parsed)
     job = job_of(parsed.input, parsed.output, settings)
     success = _run_job(job, lambda pipeline: build(pipeline, job, settings), parsed, options)
-    return _account(success, "examples", parsed.output)
+    return _account(success, "examples", f"{parsed.output.rstrip('/')}/corpus.html")
 
 
 def run_train(parsed: argparse.Namespace, options: PipelineOptions) -> str:
@@ -165,7 +165,7 @@ VERBS = {
     "featurize": Verb(
         "Read a corpus, compute features, write Parquet shards.",
         "manifest (.jsonl), table (.csv, .tsv), folder of a corpus, or glob of audio",
-        "folder for the shards",
+        "folder for the shards, corpus.json and corpus.html",
         "beamscribe featurize --input corpus/manifest.jsonl --output build/shards --set unit_minutes=20",
         run_featurize,
     ),
