@@ -11,6 +11,8 @@ from pipelines.pictures import percent
 
 __all__ = ["excess_errors", "find", "group_label"]
 
+MIN_EXCESS = 0.05
+"""What confidences must be off by, on average, to be spoken of."""
 KINDS = {
     "substitutions": "Most errors are substitutions ({}): words were heard, but taken for others.",
     "deletions": "Most errors are deletions ({}): words were said that the recognizer left out.",
@@ -29,6 +31,8 @@ def find(summary: Mapping[str, Any], worst_errors: Sequence[int] = ()) -> list[M
         _lost(summary),
         _formatting(summary),
         _invented(summary),
+        _keywords(summary),
+        _confidence(summary),
         _confusion(summary),
     ]
     return [sentence for sentence in sentences if sentence]
@@ -119,6 +123,27 @@ def _invented(summary: Mapping[str, Any]) -> Markup | None:
     return Markup('{} were <a href="#cases">recognized where nothing was said</a>{}.').format(
         _bold(f"{invented['num_words']:,} word{'' if invented['num_words'] == 1 else 's'}"), rate
     )
+
+
+def _keywords(summary: Mapping[str, Any]) -> Markup | None:
+    """Name the keyword that was missed most often."""
+    missed = [(said - found, word, found, said) for word, found, said, _ in summary.get("keywords") or ()]
+    number, word, found, said = max(missed, default=(0, "", 0, 0), key=lambda row: (row[0], row[1]))
+    if not number:
+        return None
+    sentence = 'The keyword <b><bdi>{}</bdi></b> was <a href="#trust">found</a> {:,} of {:,} times.'
+    return Markup(sentence).format(word, found, said)
+
+
+def _confidence(summary: Mapping[str, Any]) -> Markup | None:
+    """Say that confidences mislead, and in which direction."""
+    points = (summary.get("calibration") or {}).get("points") or []
+    number = sum(count for *_, count in points)
+    excess = sum((confidence - right) * count for confidence, right, count in points) / number if number else 0.0
+    if abs(excess) < MIN_EXCESS:
+        return None
+    sentence = 'Confidences are {} points too {} <a href="#trust">on average</a>: they are no probabilities.'
+    return Markup(sentence).format(_bold(f"{100 * abs(excess):.0f}"), "high" if excess > 0 else "low")
 
 
 def _confusion(summary: Mapping[str, Any]) -> Markup | None:

@@ -62,6 +62,16 @@ def test_lost_references_formatting_and_the_first_confusion_are_named():
     assert "said &lt;b&gt;two, recognized too, 9 times" in sentences
 
 
+def test_missed_keywords_and_misleading_confidences_are_named():
+    keywords = [["sales", 9, 10, 0], ["<b>refund", 2, 10, 1], ["never said", 0, 0, 0]]
+    points = [[0.5, 0.3, 100], [0.9, 0.8, 300]]
+    sentences = said(TOTALS | {"keywords": keywords, "calibration": {"points": points}})
+    assert "The keyword &lt;b&gt;refund was found 2 of 10 times." in sentences
+    assert "Confidences are 12 points too high on average: they are no probabilities." in sentences
+    right = TOTALS | {"keywords": keywords[2:], "calibration": {"points": [[0.5, 0.51, 100]]}}
+    assert said(right) == said(TOTALS)
+
+
 def test_an_evaluation_of_nothing_has_nothing_that_stands_out():
     nothing = dict.fromkeys(TOTALS, 0) | {"wer": None, "failures_by_reason": {}}
     assert find(nothing) == []

@@ -93,6 +93,21 @@ def test_sections_appear_when_their_figures_are_there():
     assert html.count("</script>") == 2
 
 
+def test_what_is_known_of_single_words_is_shown_where_it_is_known():
+    scores = [scored("a.wav", "one two", "one")]
+    assert "What can be relied on" not in page(scores)
+    error = {"num_words": 9, "median_seconds": 0.04, "within_100_ms": 0.9}
+    more = {
+        "keywords": [[EVIL, 3, 4, 1]],
+        "time_error": {"starts": error, "ends": error},
+        "silence": {"num_words": 5, "seconds": 120.0, "per_minute": 2.5},
+    }
+    html = page(scores, more=more)
+    for text in ("75.0\u202f%", "0.04 s", "90.0\u202f%", "2.5 a minute of 2.0 min"):
+        assert text in html
+    assert html.count("</script>") == 2
+
+
 def test_recordings_that_are_there_get_a_relative_link(tmp_path):
     (tmp_path / "a b.wav").write_bytes(b"x")
     html = page([scored("a b.wav", "one", "one"), scored("gone.wav", "one", "one")], folder=str(tmp_path))
