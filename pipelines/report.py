@@ -89,7 +89,6 @@ def render_report(
                 for kind, title, name in ERRORS
             ],
             calibration=_calibration(summary),
-            keywords=[row[:3] for row in summary.get("keywords") or ()],
             num_rows=summary["num_rows"],
             num_shown=len(shown),
             num_hidden=summary["num_rows"] - len(shown),
