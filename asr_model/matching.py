@@ -150,7 +150,10 @@ def _is_plain_pair(reference: Utterance, transcript: Transcript) -> bool:
         reference.text is not None
         and reference.channel_number in (None, transcript.channel)
         and (reference.offset is None or abs((transcript.offset or 0.0) - reference.offset) < SAME_SECONDS)
-        and _common_parts(reference.path, transcript.audio_filepath) > 0
+        and (
+            reference.audio_filepath == transcript.audio_filepath
+            or _common_parts(reference.path, transcript.audio_filepath) > 0
+        )
     )
 
 

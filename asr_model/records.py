@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from operator import attrgetter
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import pyarrow as pa
@@ -171,8 +172,13 @@ def schema(record: type) -> pa.Schema:
 
 def to_table(record: type, rows: Sequence[Any], stamp: dict[str, Any]) -> pa.Table:
     """Return ``rows`` as an Arrow table whose schema metadata (Parquet: the footer) holds ``stamp`` as JSON."""
+    hints = get_type_hints(record)
     names = [f.name for f in dataclasses.fields(record)]
-    columns = {name: [_to_cell(getattr(row, name)) for row in rows] for name in names}
+    values = zip(*map(attrgetter(*names), rows), strict=True) if rows else ((),) * len(names)
+    columns = {
+        name: _to_cells(column) if get_origin(hints[name]) in (dict, list) else column
+        for name, column in zip(names, values, strict=True)
+    }
     footer = {STAMP_KEY: json.dumps({"format": FORMAT, **stamp}, sort_keys=True).encode()}
     return pa.table(columns, schema=schema(record).with_metadata(footer))
 
@@ -218,12 +224,19 @@ def _arrow_type(hint: Any) -> pa.DataType:
     return pa.struct(list(schema(hint)))
 
 
-def _to_cell(value: Any) -> Any:
-    if isinstance(value, dict):
-        return json.dumps(value, sort_keys=True, ensure_ascii=False)
-    if isinstance(value, list):
-        return [dataclasses.asdict(item) for item in value]
-    return value
+def _to_cells(values: Iterable[Any]) -> list[Any]:
+    """Return mappings as JSON text, lists of records as lists of mappings; a mapping that comes again costs nothing."""
+    known: dict[Any, str] = {}
+    cells: list[Any] = []
+    for value in values:
+        if isinstance(value, dict):
+            key = repr(value)
+            if key not in known:
+                known[key] = json.dumps(value, sort_keys=True, ensure_ascii=False)
+            cells.append(known[key])
+        else:
+            cells.append([dataclasses.asdict(item) for item in value])
+    return cells
 
 
 def _from_cell(hint: Any, value: Any) -> Any:

@@ -12,6 +12,7 @@ import pickle
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Literal
 
 import pipelines.io as io
@@ -28,6 +29,11 @@ SLICE_BYTES = 16 << 20
 """Bytes that a large JSON-lines file is read in at a time."""
 FILES_PER_SLICE = 1000
 ROWS_PER_FILE = 50_000
+_FIELDS = {
+    record: attrgetter(*(field.name for field in dataclasses.fields(record)))
+    for record in (Failure, Transcript, Utterance)
+}
+"""What takes the values of a record's fields."""
 
 
 @dataclass(frozen=True)
@@ -131,12 +137,8 @@ def _write(parts: dict[int, list[Any]], source: Slice, number: int, folder: str)
     pieces = []
     with io.create_file(path) as file:
         for part, rows in sorted(parts.items()):
-            data = pickle.dumps([(type(row), _fields(row)) for row in rows], protocol=5)
+            data = pickle.dumps([(type(row), _FIELDS[type(row)](row)) for row in rows], protocol=5)
             file.write(data)
             pieces.append((part, Piece((source.number, number), path, start, len(data))))
             start += len(data)
     yield from pieces
-
-
-def _fields(row: Any) -> tuple[Any, ...]:
-    return tuple(getattr(row, field.name) for field in dataclasses.fields(row))
