@@ -7,8 +7,10 @@ from bisect import bisect_right
 
 from asr_model.records import Transcript, Utterance
 
-__all__ = ["NONE", "group_order", "group_value"]
+__all__ = ["KNOWN_GROUPS", "NONE", "group_order", "group_value"]
 
+KNOWN_GROUPS = frozenset({"channel", "speaker", "codec", "sample_rate", "duration_band", "level_band"})
+"""Groups that need no column of their name."""
 NONE = "none"
 """The value of a row that has none."""
 DURATION_BOUNDS = (2, 5, 10, 30, 60, 300, 1800)

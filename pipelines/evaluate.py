@@ -12,6 +12,7 @@ from typing import Any
 import apache_beam as beam
 
 import pipelines.io as io
+from asr_model.groups import KNOWN_GROUPS, NONE
 from asr_model.marks import Marks
 from asr_model.matching import match, recording_key
 from asr_model.normalization import STEP_VERSIONS
@@ -146,6 +147,7 @@ def finish(parts: list[int], job: EvaluateJob) -> dict[str, Any]:
 
     Raises:
         TooManyFailuresError: the part of references that failed is above ``max_failure_rate``.
+        InputError: a group is no column of any row.
     """
     parts = sorted(parts)
     tally, marks = Tally(), Marks()
@@ -156,6 +158,7 @@ def finish(parts: list[int], job: EvaluateJob) -> dict[str, Any]:
         tally.add(counts)
         marks.add(marks_of_part)
         shown = worst([*shown, *rows])
+    _check_groups(tally, job.settings.groups)
     score_files.join_failures(job.output, parts)
     _check_failure_rate(tally, job)
     score_files.join_scores(job.output, parts, job.identity)
@@ -173,6 +176,14 @@ def finish(parts: list[int], job: EvaluateJob) -> dict[str, Any]:
     remove_parts(job.output)
     io.write_json(io.join(job.output, io.SUCCESS_FILE), {"verb": "evaluate", **summary})
     return summary
+
+
+def _check_groups(tally: Tally, names: Sequence[str]) -> None:
+    """Refuse a group that is no column of any row: it is misspelled."""
+    for name in set(names) - KNOWN_GROUPS:
+        if tally.num_rows and {value for group, value in tally.groups if group == name} == {NONE}:
+            known = ", ".join(sorted(KNOWN_GROUPS))
+            raise io.InputError(f"groups: no row has a column {name!r}; wanted {known}, or a column of the references")
 
 
 def _check_failure_rate(tally: Tally, job: EvaluateJob) -> None:

@@ -184,3 +184,19 @@ def test_keywords_and_confidences_stand_in_the_summary(tmp_path):
     page = (tmp_path / "report" / "index.html").read_text()
     assert "Keywords" in page
     assert "Is the confidence right?" in page
+
+
+def test_a_group_that_no_row_has_is_refused(tmp_path, capsys):
+    references, hypotheses = corpus(1)
+    assert evaluate(tmp_path, references, hypotheses, "--set", "groups=[agnet]") != 0
+    assert "no row has a column 'agnet'" in capsys.readouterr().err
+
+
+def test_formats_of_others_are_evaluated_by_what_they_have_in_common(tmp_path):
+    (tmp_path / "r.stm").write_text("call A s 0 2 one two\ncall B t 0 2 three\n")
+    (tmp_path / "h.ctm").write_text("call 1 0 1 one 0.9\ncall 1 1 1 too 0.5\ncall 2 0 1 three 0.8\n")
+    command = ["evaluate", "--input", str(tmp_path / "h.ctm"), "--reference", str(tmp_path / "r.stm")]
+    assert main([*command, "--output", str(tmp_path / "report"), "--direct_running_mode=in_memory"]) == 0
+    summary = summary_of(tmp_path / "report")
+    assert (summary["num_words"], summary["substitutions"], summary["num_failures"]) == (3, 1, 0)
+    assert summary["calibration"]["unit"] == "words"
