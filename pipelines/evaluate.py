@@ -23,7 +23,7 @@ from asr_model.tally import Tally
 from pipelines import scores as score_files
 from pipelines.hypotheses import list_transcripts, read_transcripts, transcribed_with
 from pipelines.markdown import summary_markdown
-from pipelines.parts import Piece, Slice, cut, deal, part_path, read_pieces, remove_parts
+from pipelines.parts import Piece, Slice, cut, deal, no_garbage, part_path, read_pieces, remove_parts
 from pipelines.references import list_references, read_references
 from pipelines.report import render_report
 from pipelines.report_rows import Row, worst
@@ -80,9 +80,12 @@ def deal_slice(source: Slice, output: str) -> Iterator[tuple[int, Piece]]:
     """Read a slice of references or transcripts and deal its rows into parts."""
     read = read_references if source.kind == "references" else read_transcripts
     rows = (row for path in source.paths for row in read(path, source.start, source.stop))
-    yield from deal(rows, source, output)
+    with no_garbage():
+        pieces = list(deal(rows, source, output))
+    yield from pieces
 
 
+@no_garbage()
 def score_part(number: int, pieces: Iterable[Piece], job: EvaluateJob) -> int:
     """Score the rows of a part, write its scores, failures and counts to files, and return its number."""
     rows: list[Row] = []

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import gc
 import random
 
 import pytest
 
 from asr_model.records import Failure, Segment, Transcript, Utterance, Word
 from pipelines import parts
-from pipelines.parts import Slice, cut, deal, part_of, read_pieces, remove_parts
+from pipelines.parts import Slice, cut, deal, no_garbage, part_of, read_pieces, remove_parts
 
 
 def corpus(number):
@@ -59,3 +60,9 @@ def test_large_line_files_are_cut_and_bytes_decide_on_parts(monkeypatch):
     ]
     assert {s.num_parts for s in slices} == {3}
     assert [s.number for s in slices] == [0, 1, 2, 3, 4]
+
+
+def test_cycles_are_looked_for_again_afterwards():
+    with no_garbage():
+        assert not gc.isenabled()
+    assert gc.isenabled()
