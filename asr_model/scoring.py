@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Literal, cast
 
+import jiwer
 from pydantic import Field
 from rapidfuzz.distance import Levenshtein
 
@@ -165,12 +166,12 @@ def edits(reference: Sequence[str], hypothesis: Sequence[str]) -> list[tuple[str
 
 def word_errors(references: Sequence[str], hypotheses: Sequence[str]) -> ErrorCounts:
     """Return the word errors of ``hypotheses``, each aligned to its reference with the fewest errors."""
-    return sum((_errors(r.split(), h.split()) for r, h in zip(references, hypotheses, strict=True)), ErrorCounts())
+    return _total(jiwer.process_words(list(references), list(hypotheses))) if references else ErrorCounts()
 
 
 def character_errors(references: Sequence[str], hypotheses: Sequence[str]) -> ErrorCounts:
     """Return the character errors, spaces included, of ``hypotheses``."""
-    return sum((_errors(r, h) for r, h in zip(references, hypotheses, strict=True)), ErrorCounts())
+    return _total(jiwer.process_characters(list(references), list(hypotheses))) if references else ErrorCounts()
 
 
 def score(reference: Utterance, transcript: Transcript | None, settings: EvaluateSettings) -> Score:
@@ -237,16 +238,17 @@ def align_words(text: str, pred_text: str) -> list[AlignedWord]:
     >>> [(w.kind, w.reference, w.hypothesis) for w in align_words("a b", "a c d")]
     [('hit', 'a', 'a'), ('insertion', '', 'c'), ('substitution', 'b', 'd')]
     """
-    reference, hypothesis = text.split(), pred_text.split()
+    result = jiwer.process_words([text], [pred_text])
+    reference, hypothesis = result.references[0], result.hypotheses[0]
     aligned: list[AlignedWord] = []
-    for block in Levenshtein.opcodes(reference, hypothesis):
-        left = reference[block.src_start : block.src_end]
-        right = hypothesis[block.dest_start : block.dest_end]
-        if block.tag == "equal":
+    for chunk in result.alignments[0]:
+        left = reference[chunk.ref_start_idx : chunk.ref_end_idx]
+        right = hypothesis[chunk.hyp_start_idx : chunk.hyp_end_idx]
+        if chunk.type == "equal":
             aligned += [AlignedWord("hit", a, b) for a, b in zip(left, right, strict=True)]
-        elif block.tag == "replace":
+        elif chunk.type == "substitute":
             aligned += [AlignedWord("substitution", a, b) for a, b in zip(left, right, strict=True)]
-        elif block.tag == "delete":
+        elif chunk.type == "delete":
             aligned += [AlignedWord("deletion", word, "") for word in left]
         else:
             aligned += [AlignedWord("insertion", "", word) for word in right]
@@ -262,6 +264,10 @@ def normalize_of(settings: EvaluateSettings) -> Normalize:
 @lru_cache(maxsize=64)
 def _make_normalize(steps: tuple[StepName, ...], replacements: tuple[tuple[str, str], ...], language: str) -> Normalize:
     return make_normalize(steps, dict(replacements), language)
+
+
+def _total(result: jiwer.WordOutput | jiwer.CharacterOutput) -> ErrorCounts:
+    return ErrorCounts(result.hits, result.substitutions, result.deletions, result.insertions)
 
 
 def _errors(reference: Sequence[str], hypothesis: Sequence[str]) -> ErrorCounts:
