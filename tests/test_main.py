@@ -97,6 +97,6 @@ def test_one_line_at_the_end_says_what_was_done(archive, tmp_path, capsys):
 def test_the_readme_names_no_setting_or_option_that_does_not_exist():
     readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8").replace("\\\n", " ")
     commands = re.findall(r"^(?:\.venv/bin/)?beamscribe (\w+ .*)$", readme, flags=re.MULTILINE)
-    assert {command.split()[0] for command in commands} <= set(VERBS)
+    assert {command.split()[0] for command in commands} == set(VERBS)
     for command in commands:
         _parser().parse_known_args(shlex.split(command, comments=True))
