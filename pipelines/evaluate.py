@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import Any
 
 import apache_beam as beam
+from apache_beam.metrics import Metrics
 
 import pipelines.io as io
 from asr_model.groups import KNOWN_GROUPS, NONE
@@ -24,6 +25,7 @@ from pipelines import scores as score_files
 from pipelines.hypotheses import list_transcripts, read_transcripts, transcribed_with
 from pipelines.markdown import summary_markdown
 from pipelines.parts import Piece, Slice, cut, deal, no_garbage, part_path, read_pieces, remove_parts
+from pipelines.progress import NAMESPACE
 from pipelines.references import list_references, read_references
 from pipelines.report import render_report
 from pipelines.report_rows import Row, worst
@@ -103,6 +105,9 @@ def score_part(number: int, pieces: Iterable[Piece], job: EvaluateJob) -> int:
     tally.count_failures(failures)
     score_files.write_part(job.output, number, scores, failures)
     io.write_file(part_path(job.output, "tally", number, ".pickle"), pickle.dumps((tally, marks, worst(rows))))
+    milliseconds = sum(round(1000 * (row.duration or 0.0)) for row in scores)
+    for name, value in (("recordings", len(rows)), ("failures", len(failures)), ("audio_milliseconds", milliseconds)):
+        Metrics.counter(NAMESPACE, name).inc(value)
     return number
 
 
