@@ -92,7 +92,7 @@ def test_workers_end_with_their_driver(number, tmp_path):
     while len(list(tmp_path.iterdir())) < 2 and time.monotonic() < deadline:
         time.sleep(0.1)
     driver.send_signal(number)
-    said = driver.communicate(timeout=20)[1]
+    said = driver.communicate(timeout=40)[1]  # two workers, each with ten seconds for its teardown, one after the other
     assert driver.returncode == -number
     workers = [int(path.name) for path in tmp_path.iterdir()]
     assert len(workers) == 2
