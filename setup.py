@@ -59,6 +59,7 @@ setup(
             "av>=14",
             "datasets>=4",
             "duckdb>=1.2",
+            "faster-whisper>=1.2",
             "kaldi-native-fbank>=1.20",
             "mypy>=1.15",
             "noisereduce>=3",
