@@ -22,6 +22,8 @@ __all__ = ["WHISPER", "Whisper", "load_whisper"]
 
 WHISPER = "whisper:"
 """What stands before the folder of a model where a recognizer is named."""
+NO_REPEAT_NGRAM = 5
+"""Tokens in a row that may come but once in a window: Whisper itself escapes from endless loops by chance only."""
 BEAM_SIZE = 5
 """As Whisper's authors have it."""
 
@@ -57,6 +59,7 @@ class Whisper:
             samples,
             beam_size=1 if isinstance(self.decoder, Greedy) else BEAM_SIZE,
             temperature=0.0,
+            no_repeat_ngram_size=NO_REPEAT_NGRAM,
             condition_on_previous_text=False,
             word_timestamps=True,
         )
