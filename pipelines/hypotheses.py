@@ -12,7 +12,7 @@ import pipelines.io as io
 from asr_model.captions import parse_captions, parse_whisper
 from asr_model.nist import parse_ctm, parse_trn
 from asr_model.records import Segment, Transcript, Word
-from pipelines.lines import lines_between, number_of, numbered_lines, read_text
+from pipelines.lines import lines_between, number_of, numbered_lines, read_naming, read_text
 from pipelines.listing import is_pattern
 from pipelines.rows import parse_cell
 
@@ -75,16 +75,7 @@ def read_transcripts(path: str, start: int = 0, stop: int | None = None) -> Iter
     if name.endswith(".jsonl"):
         return _read_json_lines(path, start, stop)
     suffix = ".txt" if name == "text" else f".{name.rpartition('.')[2]}"
-    return _said(path, _READERS[suffix]) if suffix in _READERS else io.read_rows(path, Transcript)
-
-
-def _said(path: str, read: Callable[[str], Iterator[Transcript]]) -> Iterator[Transcript]:
-    try:
-        yield from read(path)
-    except io.InputError:
-        raise
-    except ValueError as error:
-        raise io.InputError(f"{path}: {error}") from error
+    return read_naming(path, _READERS[suffix]) if suffix in _READERS else io.read_rows(path, Transcript)
 
 
 def _read_json_lines(path: str, start: int = 0, stop: int | None = None) -> Iterator[Transcript]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import pipelines.io as io
 
-__all__ = ["lines_between", "number_of", "numbered_lines", "read_text"]
+__all__ = ["lines_between", "number_of", "numbered_lines", "read_naming", "read_text"]
 
 _MARK = b"\xef\xbb\xbf"
 _OTHER_MARKS = (b"\xff\xfe", b"\xfe\xff")
 CHUNK = 1 << 20
+R = TypeVar("R")
 
 
 def lines_between(path: str, start: int = 0, stop: int | None = None, blank: bool = False) -> Iterator[tuple[int, str]]:
@@ -78,3 +80,17 @@ def read_text(path: str) -> str:
     except UnicodeDecodeError as error:
         kind = "UTF-16" if data.startswith(_OTHER_MARKS) else f"not UTF-8 ({error.reason} at byte {error.start})"
         raise io.InputError(f"{path}: is {kind}, wanted UTF-8") from error
+
+
+def read_naming(path: str, read: Callable[[str], Iterator[R]]) -> Iterator[R]:
+    """Yield what ``read`` yields of a file; where something in it is wrong, the error names the file.
+
+    Raises:
+        InputError: ``read`` raised a ValueError.
+    """
+    try:
+        yield from read(path)
+    except io.InputError:
+        raise
+    except ValueError as error:
+        raise io.InputError(f"{path}: {error}") from error

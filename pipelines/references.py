@@ -9,7 +9,7 @@ import pipelines.io as io
 from asr_model.nist import parse_ctm, parse_stm, parse_trn
 from asr_model.records import Failure, Utterance
 from pipelines.corpora import find_corpus, read_corpus
-from pipelines.lines import lines_between, number_of, numbered_lines
+from pipelines.lines import lines_between, number_of, numbered_lines, read_naming
 from pipelines.reading import read_text
 from pipelines.rows import parse_row
 
@@ -41,19 +41,10 @@ def read_references(source: str, start: int = 0, stop: int | None = None) -> Ite
         InputError: the source is empty, in another encoding than UTF-8, or not what its name says.
     """
     if read := _reader_of(source):
-        return _said(source, read)
+        return read_naming(source, read)
     if source.endswith((".jsonl", ".json")) and find_corpus(source).layout == "manifest":
         return _read_manifest(source, start, stop)
     return (row if isinstance(row, Failure) else read_text(row) for row, _ in read_corpus(source))
-
-
-def _said(path: str, read: Callable[[str], Iterator[Utterance]]) -> Iterator[Utterance]:
-    try:
-        yield from read(path)
-    except io.InputError:
-        raise
-    except ValueError as error:
-        raise io.InputError(f"{path}: {error}") from error
 
 
 def _read_manifest(path: str, start: int, stop: int | None) -> Iterator[Utterance | Failure]:
