@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 import soundfile
-from test_audio import assert_usable_or_refused, broken
+from test_audio import CountedReads, assert_usable_or_refused, broken
 
 from asr_model.audio import AudioError, AudioSettings, decode
 from asr_model.containers import open_container
@@ -109,18 +109,9 @@ def test_a_segment_is_the_same_stretch_of_the_whole(container, codec, rate, name
 
 
 def test_a_segment_is_gone_to():
-    file = BytesIO(encoded("ipod", "aac", 16000, seconds=60))
-    read, num_bytes = file.read, 0
-
-    def counted(size=-1):
-        nonlocal num_bytes
-        data = read(size)
-        num_bytes += len(data)
-        return data
-
-    file.read = counted
+    file = CountedReads(encoded("ipod", "aac", 16000, seconds=60))
     decode(file, AudioSettings(), 50.0, 0.5)
-    assert num_bytes < 0.5 * len(file.getvalue())
+    assert file.num_bytes < 0.5 * len(file.getvalue())
 
 
 @pytest.mark.parametrize(
