@@ -11,9 +11,10 @@ from typing import Any
 from safetensors.torch import load, save
 from torch import Tensor
 
-__all__ = ["CheckpointError", "latest_checkpoint", "save_checkpoint", "write_atomically"]
+__all__ = ["CheckpointError", "keep_as_best", "latest_checkpoint", "save_checkpoint", "write_atomically"]
 
 DIGEST_SIZE = 16
+BEST = "best.checkpoint"
 
 
 class CheckpointError(RuntimeError):
@@ -58,10 +59,18 @@ def save_checkpoint(folder: Path, step: int, tensors: dict[str, Tensor], state: 
     return path
 
 
+def keep_as_best(path: Path) -> None:
+    """Keep a copy of the checkpoint at ``path``, whatever comes after it."""
+    write_atomically(path.with_name(BEST), path.read_bytes())
+
+
 def latest_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any], list[Path]] | None:
-    """Return tensors and state of the newest sound checkpoint and the damaged newer ones, or None without any."""
+    """Return tensors and state of the newest sound checkpoint and the damaged newer ones, or None without any.
+
+    Where all of the last steps are damaged, it is the best one.
+    """
     damaged: list[Path] = []
-    for path in sorted(folder.glob("step-*.checkpoint"), reverse=True):
+    for path in [*sorted(folder.glob("step-*.checkpoint"), reverse=True), *folder.glob(BEST)]:
         data = path.read_bytes()
         checksum, body = data[:DIGEST_SIZE], data[DIGEST_SIZE:]
         if hashlib.blake2b(body, digest_size=DIGEST_SIZE).digest() == checksum:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from asr_model.checkpoints import CheckpointError, latest_checkpoint, save_checkpoint
+from asr_model.checkpoints import CheckpointError, keep_as_best, latest_checkpoint, save_checkpoint
 from asr_model.network import Network
 
 __all__ = ["RunState"]
@@ -48,10 +48,12 @@ class RunState:
         """Return the averaged weights by name."""
         return dict(zip(dict(self.network.named_parameters()), self.average, strict=True))
 
-    def save(self, folder: Path, keep: int) -> None:
-        """Write a checkpoint into ``folder`` and delete all but the last ``keep``."""
+    def save(self, folder: Path, keep: int, is_best: bool = False) -> None:
+        """Write a checkpoint into ``folder`` and delete all but the last ``keep`` and the best."""
         state = {name: getattr(self, name) for name in self.COUNTERS}
-        save_checkpoint(folder, self.step, self.tensors(), state, keep)
+        path = save_checkpoint(folder, self.step, self.tensors(), state, keep)
+        if is_best:
+            keep_as_best(path)
 
     def resume(self, folder: Path) -> None:
         """Go on from the newest sound checkpoint in ``folder``, if there is any.
@@ -61,7 +63,7 @@ class RunState:
         """
         found = latest_checkpoint(folder)
         if found is None:
-            if any(folder.glob("step-*.checkpoint")):
+            if any(folder.glob("*.checkpoint")):
                 raise CheckpointError(f"{folder}: every checkpoint is damaged; pass --overwrite to begin anew")
             return
         tensors, state, damaged = found

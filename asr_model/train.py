@@ -128,8 +128,7 @@ def train(
             training.learn(losses, on_step)
             training.measure()
             run.epoch, run.epoch_batches, run.epoch_frames = run.epoch + 1, 0, 0
-            training.keep_if_best()
-            training.checkpoint()
+            training.checkpoint(is_best=training.keep_if_best())
     if journal:
         journal.close()
     return {"steps": run.step, "dev_wer": run.best_wer, "infeasible": run.infeasible}
@@ -194,21 +193,23 @@ class _Training:
             self.journal.log(entry | {"dev_wer_by_corpus": rates})
             self.journal.show(found.samples, self.run.step)
 
-    def keep_if_best(self) -> None:
-        """Write the recognizer, unless one of an epoch before did better on dev."""
+    def keep_if_best(self) -> bool:
+        """Write the recognizer and return true, unless one of an epoch before did better on dev."""
         run = self.run
-        if run.dev_wer is None or run.best_wer is None or run.dev_wer < run.best_wer:
-            run.best_wer = run.dev_wer
-            made = {"epoch": run.epoch, "step": run.step, "dev_wer": run.dev_wer, **self.provenance}
-            if self.processes.is_first:
-                data = save_recognizer(self.recognizer, run.averaged(), made)
-                write_atomically(self.folder / "recognizer.safetensors", data)
+        if run.dev_wer is not None and run.best_wer is not None and run.dev_wer >= run.best_wer:
+            return False
+        run.best_wer = run.dev_wer
+        made = {"epoch": run.epoch, "step": run.step, "dev_wer": run.dev_wer, **self.provenance}
+        if self.processes.is_first:
+            data = save_recognizer(self.recognizer, run.averaged(), made)
+            write_atomically(self.folder / "recognizer.safetensors", data)
+        return True
 
-    def checkpoint(self) -> None:
-        """Write a checkpoint."""
+    def checkpoint(self, is_best: bool = False) -> None:
+        """Write a checkpoint, and a copy that stays if it is the best one."""
         if self.journal:
             self.journal.flush()
-            self.run.save(self.folder / "checkpoints", self.settings.keep_checkpoints)
+            self.run.save(self.folder / "checkpoints", self.settings.keep_checkpoints, is_best)
         self.saved = time.monotonic()
 
     def stop_if_asked(self) -> None:

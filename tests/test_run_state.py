@@ -60,3 +60,13 @@ def test_where_every_checkpoint_is_damaged_the_run_does_not_begin_anew_in_silenc
     (tmp_path / "step-00000001.checkpoint").write_bytes(b"")
     with pytest.raises(CheckpointError, match="every checkpoint is damaged; pass --overwrite"):
         begun().resume(tmp_path)
+
+
+def test_the_best_stays_when_the_last_ones_are_kept_and_serves_when_they_are_damaged(tmp_path):
+    for steps in (1, 2, 3):
+        learned(steps).save(tmp_path, keep=1, is_best=steps == 2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.checkpoint", "step-00000003.checkpoint"]
+    (tmp_path / "step-00000003.checkpoint").write_bytes(b"damaged")
+    run = begun()
+    run.resume(tmp_path)
+    assert run.step == 2
