@@ -5,10 +5,9 @@ Shapes: S output steps, V vocabulary.
 
 from __future__ import annotations
 
-import math
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from asr_model import alignment
 from asr_model.alignment import SpokenWord, align, best_path, spoken_words
+from asr_model.calibration import Calibration
 from asr_model.config import Settings, SettingsError
 from asr_model.language_model import LanguageModel
 from asr_model.prefix_beam import PrefixBeam
@@ -33,6 +33,7 @@ __all__ = [
     "OpenBeam",
     "Tuned",
     "build_decoder",
+    "calibrated",
     "choose",
     "greedy",
     "hypothesis_of",
@@ -106,7 +107,7 @@ def choose(asked: DecoderChoice, carried: DecoderSettings) -> DecoderSettings:
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """Recognized text and the geometric mean of its characters' probabilities as confidence (0 to 1).
+    """Recognized text and its confidence (0 to 1): the mean of its words', the part of them expected to be right.
 
     ``words`` are those of ``text``, in output steps; empty where the network does not tell when they were spoken.
     """
@@ -123,12 +124,21 @@ def greedy(log_probs: Tensor, num_steps: int, alphabet: Alphabet) -> Hypothesis:
 
 def hypothesis_of(path: alignment.Path, alphabet: Alphabet) -> Hypothesis:
     """Return what a path writes."""
-    words = spoken_words(path, alphabet)
-    text = " ".join(word.text for word in words)
+    return _hypothesis(spoken_words(path, alphabet))
+
+
+def calibrated(hypothesis: Hypothesis, calibration: Calibration) -> Hypothesis:
+    """Return a hypothesis whose words have calibrated confidences; without words it stays as it is."""
+    if not hypothesis.words:
+        return hypothesis
+    return _hypothesis([replace(word, confidence=calibration(word.confidence)) for word in hypothesis.words])
+
+
+def _hypothesis(words: Sequence[SpokenWord]) -> Hypothesis:
     if not words:
         return Hypothesis("", 0.0)
-    score = sum(len(word.text) * math.log(max(word.confidence, 1e-300)) for word in words)
-    return Hypothesis(text, math.exp(score / sum(len(word.text) for word in words)), tuple(words))
+    confidence = sum(word.confidence for word in words) / len(words)
+    return Hypothesis(" ".join(word.text for word in words), confidence, tuple(words))
 
 
 Decoder = Callable[[Tensor], Hypothesis]

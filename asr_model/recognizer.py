@@ -17,9 +17,19 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from asr_model.batches import pad_features
+from asr_model.calibration import Calibration
 from asr_model.conditioning import Conditioning, condition
 from asr_model.config import Settings, SettingsError, load_settings
-from asr_model.decoding import Decoder, DecoderChoice, DecoderSettings, Greedy, Hypothesis, build_decoder, choose
+from asr_model.decoding import (
+    Decoder,
+    DecoderChoice,
+    DecoderSettings,
+    Greedy,
+    Hypothesis,
+    build_decoder,
+    calibrated,
+    choose,
+)
 from asr_model.features import Features, compute_features
 from asr_model.language_model import LanguageModel
 from asr_model.networks import CtcNetwork, Network, NetworkSettings, build_network
@@ -54,6 +64,8 @@ class RecognizerSettings(Settings):
     network: NetworkSettings
     decoder: DecoderSettings = Greedy()
     """How log-probabilities become text, where nothing else is asked for."""
+    calibration: Calibration = Calibration()
+    """What makes a word's confidence the chance that it is right."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +137,8 @@ class Recognizer:
     def _recognize_batch(self, features: list[NDArray[np.float32]]) -> list[Hypothesis]:
         if not isinstance(self.network, CtcNetwork):
             return self.network.decode(*pad_features(features), self.settings.alphabet)
-        return [self.decode(log_probs) for log_probs in self._log_probs_of_batch(features)]
+        hypotheses = [self.decode(log_probs) for log_probs in self._log_probs_of_batch(features)]
+        return [calibrated(hypothesis, self.settings.calibration) for hypothesis in hypotheses]
 
     @torch.inference_mode()
     def _log_probs_of_batch(self, features: Sequence[NDArray[np.floating]]) -> list[Tensor]:
@@ -163,11 +176,19 @@ def save_recognizer(
 
 
 def change_recognizer(
-    data: bytes, source: str, decoder: DecoderSettings, language_model: LanguageModel | None, made: dict[str, Any]
+    data: bytes,
+    source: str,
+    decoder: DecoderSettings,
+    language_model: LanguageModel | None,
+    made: dict[str, Any],
+    calibration: Calibration = Calibration(),  # noqa: B008 (it cannot be changed)
 ) -> bytes:
-    """Return a recognizer file's bytes with another decoder and language model; ``made`` joins its provenance."""
+    """Return a recognizer file's bytes with another decoder and language model; ``made`` joins its provenance.
+
+    Confidences are calibrated for a decoder and a language model: with others, an earlier one is void.
+    """
     recognizer = load_recognizer(data, source)
-    settings = recognizer.settings.model_copy(update={"decoder": decoder})
+    settings = recognizer.settings.model_copy(update={"decoder": decoder, "calibration": calibration})
     provenance = {**read_metadata(data, source)["provenance"], **made}
     return save_recognizer(settings, recognizer.network.state_dict(), provenance, language_model)
 

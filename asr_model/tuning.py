@@ -1,4 +1,4 @@
-"""The decoder that makes the fewest word errors on held-out utterances."""
+"""The decoder that makes the fewest word errors on held-out utterances, and what its confidences mean there."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import Any, Literal
 from pydantic import Field
 from torch import Tensor
 
+from asr_model.calibration import Calibration, fit_calibration
 from asr_model.config import Settings, SettingsError
 from asr_model.decoding import Beam, DecoderSettings, Greedy, OpenBeam
 from asr_model.networks import CtcNetwork
 from asr_model.recognizer import Recognizer
-from asr_model.scoring import ErrorCounts, word_errors
+from asr_model.scoring import ErrorCounts, align_words, word_errors
 
-__all__ = ["Tried", "TuneSettings", "best_of", "try_decoders"]
+__all__ = ["Tried", "TuneSettings", "best_of", "calibrate", "try_decoders"]
 
 
 class TuneSettings(Settings):
@@ -67,6 +68,20 @@ def try_decoders(
 def best_of(tried: Sequence[Tried]) -> Tried:
     """Return the one with the fewest errors; of equals the first, which is the simplest."""
     return min(tried, key=lambda one: one.errors.num_errors)
+
+
+def calibrate(
+    recognizer: Recognizer, decoder: DecoderSettings, log_probs: Sequence[Tensor], references: Sequence[str]
+) -> Calibration:
+    """Return what makes a word's confidence the chance that it is right: (S, V) log-probabilities, normalized texts."""
+    decode = recognizer.with_decoder(decoder).decode
+    confidences: list[float] = []
+    is_right: list[bool] = []
+    for one, text in zip(log_probs, references, strict=True):
+        hypothesis = decode(one)
+        confidences += [word.confidence for word in hypothesis.words]
+        is_right += [word.kind == "hit" for word in align_words(text, hypothesis.text) if word.hypothesis]
+    return fit_calibration(confidences, is_right)
 
 
 def _decoders(settings: TuneSettings) -> Iterator[DecoderSettings]:

@@ -17,7 +17,7 @@ from asr_model.decoding import Beam, Greedy
 from asr_model.features import FeatureStamp, from_bytes
 from asr_model.recognizer import Recognizer, change_recognizer, load_recognizer, recognizer_file
 from asr_model.text import normalize_text
-from asr_model.tuning import Tried, TuneSettings, best_of, try_decoders
+from asr_model.tuning import Tried, TuneSettings, best_of, calibrate, try_decoders
 
 __all__ = ["tune_recognizer"]
 
@@ -28,6 +28,8 @@ def tune_recognizer(
     shards: str, recognizer: str, output: str, settings: TuneSettings, overwrite: bool
 ) -> dict[str, Any]:
     """Try decoders on the dev split of ``shards``, print their word error rates, and write the tuned recognizer.
+
+    Its confidences are calibrated on the same utterances.
 
     Raises:
         InputError: the shards are unfinished, hold no dev split, or other features than the recognizer's.
@@ -57,11 +59,12 @@ def tune_recognizer(
     identity = {"settings": settings.model_dump(mode="json"), "input": shards, "recognizer": loaded.digest}
     io.claim_folder(output, {"verb": "tune", **identity}, overwrite)
     made = {"tuning": {**identity, **figures}}
-    tuned = change_recognizer(data, path, best.decoder, loaded.language_model, made)
+    calibration = calibrate(loaded, best.decoder, log_probs, references)
+    tuned = change_recognizer(data, path, best.decoder, loaded.language_model, made, calibration)
     io.write_file(io.join(output, RECOGNIZER_FILE), tuned)
-    decoder = best.decoder.model_dump(mode="json")
-    io.write_json(io.join(output, io.SUCCESS_FILE), {"verb": "tune", **identity, **figures, "decoder": decoder})
-    return {**figures, "decoder": decoder}
+    found = {"decoder": best.decoder.model_dump(mode="json"), "calibration": calibration.model_dump(mode="json")}
+    io.write_json(io.join(output, io.SUCCESS_FILE), {"verb": "tune", **identity, **figures, **found})
+    return {**figures, **found}
 
 
 def _check_features(files: list[str], recognizer: Recognizer) -> None:

@@ -37,7 +37,7 @@ ORDER = [
     {"containers", "sound_files", "intervals"},
     {"audio", "census", "mel", "text", "layers", "records", "segmentation", "shards"},
     {"captions", "groups", "nist", "normalization"},
-    {"alignment", "ngrams", "language_model", "prefix_beam"},
+    {"alignment", "calibration", "ngrams", "language_model", "prefix_beam"},
     {"sounds", "telephone"},
     {"augment", "conditioning", "features", "decoding", "scoring", "spec_augment"},
     {"marks", "significance", "tally"},

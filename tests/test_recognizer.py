@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
+from asr_model.calibration import Calibration
 from asr_model.conditioning import Conditioning, condition
 from asr_model.config import SettingsError
 from asr_model.decoding import Beam, Greedy, OpenBeam, Tuned
@@ -69,6 +70,19 @@ def test_every_segment_is_conditioned_as_training_was(data):
     assert conditioned.settings.conditioning == levelling
     samples = sounds(5)
     assert conditioned.recognize(samples) == plain.recognize([condition(s, 8000, levelling) for s in samples])
+
+
+def test_confidences_are_calibrated_until_the_decoder_is_another(data):
+    plain = load_recognizer(data, "file")
+    calibration = Calibration(slope=0.5, offset=-1.0)
+    calibrated = load_recognizer(change_recognizer(data, "file", Greedy(), None, {}, calibration), "file")
+    before, after = plain.recognize(sounds(3)), calibrated.recognize(sounds(3))
+    assert [h.text for h in after] == [h.text for h in before]
+    for old, new in zip(before, after, strict=True):
+        assert [w.confidence for w in new.words] == [calibration(w.confidence) for w in old.words]
+        assert new.confidence == pytest.approx(np.mean([w.confidence for w in new.words]))
+    again = load_recognizer(change_recognizer(data, "file", Greedy(), None, {}), "file")
+    assert again.settings.calibration == Calibration()
 
 
 def test_a_recognizer_of_before_there_was_conditioning_does_none(data):

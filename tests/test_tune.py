@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from asr_model.calibration import Calibration
 from asr_model.decoding import Greedy
 from asr_model.language_model import LanguageModelSettings, train_language_model
 from asr_model.recognizer import change_recognizer, load_recognizer, read_metadata
@@ -44,7 +45,9 @@ def test_the_table_is_shown_and_the_best_decoder_is_in_the_recognizer(shards, wi
     data = (tmp_path / "out" / "recognizer.safetensors").read_bytes()
     before, after = load_recognizer(with_words.read_bytes(), "a"), load_recognizer(data, "b")
     assert after.settings.decoder.model_dump(mode="json") == success["decoder"]
-    assert after.settings.model_copy(update={"decoder": Greedy()}) == before.settings
+    assert after.settings.calibration != before.settings.calibration == Calibration()
+    untuned = {"decoder": Greedy(), "calibration": Calibration()}
+    assert after.settings.model_copy(update=untuned) == before.settings
     assert after.language_model == before.language_model
     provenance = read_metadata(data, "b")["provenance"]
     assert provenance["epoch"] == 3

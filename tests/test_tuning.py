@@ -8,7 +8,7 @@ from asr_model.decoding import Beam, Greedy, OpenBeam
 from asr_model.language_model import LanguageModelSettings, train_language_model
 from asr_model.recognizer import change_recognizer, load_recognizer
 from asr_model.scoring import ErrorCounts, word_errors
-from asr_model.tuning import Tried, TuneSettings, best_of, try_decoders
+from asr_model.tuning import Tried, TuneSettings, best_of, calibrate, try_decoders
 
 TEXTS = ["ab c", "c ab", "ab", "ab c ab"]
 SETTINGS = TuneSettings(lm_weights=(1.0, 0.5), word_scores=(0.0,))
@@ -50,6 +50,18 @@ def test_the_open_beam_is_tuned_alike(recognizer):
     tried = try_decoders(recognizer, [doubtful("ab c", recognizer.settings.alphabet)], ["ab c"], settings)
     assert tried[1].decoder == OpenBeam(beam_size=32, lm_weight=0.5, word_score=0.0, unknown_score=-2.0)
     assert len(tried) == 3
+
+
+def test_calibrated_words_are_as_sure_as_they_are_right(recognizer):
+    alphabet = recognizer.settings.alphabet
+    texts = TEXTS * 50
+    log_probs = [doubtful(text, alphabet) for text in texts]
+    calibration = calibrate(recognizer, Greedy(), log_probs, texts)
+    words = [word for one in log_probs for word in recognizer.with_decoder(Greedy()).decode(one).words]
+    # Every "ab" is heard as "aa", with less confidence than the "c" that is right.
+    assert {word.text for word in words} == {"aa", "c"}
+    for word in words:
+        assert calibration(word.confidence) == pytest.approx(float(word.text == "c"), abs=0.1)
 
 
 def test_of_equals_the_simplest_is_best():
