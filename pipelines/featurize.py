@@ -27,7 +27,7 @@ from pipelines.exhibits import choose_exhibits
 from pipelines.layouts import AUDIO_SUFFIXES
 from pipelines.planning import Unit
 from pipelines.reading import read_audio
-from pipelines.units import Account, Job, RunUnits, Survey, UnitResult, fingerprint, identifying
+from pipelines.units import Account, Job, Part, RunUnits, Survey, fingerprint, identifying
 
 __all__ = ["build", "job_of"]
 
@@ -68,18 +68,22 @@ def build(pipeline: beam.Pipeline, job: Job, settings: FeaturizeSettings) -> Any
     return pipeline | "Featurize" >> RunUnits(job, work, folder_of, describe, survey)
 
 
-def featurize_unit(unit: Unit, settings: FeaturizeSettings) -> UnitResult:
-    """Return the shard of a unit: examples in the order of its utterances."""
+def featurize_unit(unit: Unit, settings: FeaturizeSettings) -> Iterator[Part]:
+    """Yield the shard of a unit, a row group at a time: examples in the order of its utterances."""
     examples: list[Example] = []
     failures: list[Failure] = []
+    num_bytes = 0
     for made in _examples_of(unit, settings):
         if isinstance(made, Failure):
             failures.append(made)
-        else:
-            examples.extend(made)
-    table = to_table(Example, examples, _front_end(settings))
-    seconds = sum(example.duration for example in examples if not example.copy)
-    return UnitResult(table if examples else None, seconds, failures, take_census(examples, unit.folder))
+            continue
+        examples.extend(made)
+        num_bytes += sum(len(example.features) for example in made)
+        if num_bytes >= io.ROW_GROUP_BYTES:
+            part = _part(unit, examples, failures, settings)
+            examples, failures, num_bytes = [], [], 0
+            yield part
+    yield _part(unit, examples, failures, settings)
 
 
 def describe_output(job: Job, account: Account, settings: FeaturizeSettings) -> None:
@@ -122,6 +126,12 @@ def with_statistics(settings: FeaturizeSettings, sums: FeatureSums) -> Featurize
 
 def _split_of(utterance: Utterance, settings: FeaturizeSettings) -> str:
     return split_of(utterance, settings.split)
+
+
+def _part(unit: Unit, examples: list[Example], failures: list[Failure], settings: FeaturizeSettings) -> Part:
+    table = to_table(Example, examples, _front_end(settings)) if examples else None
+    seconds = sum(example.duration for example in examples if not example.copy)
+    return Part(table, seconds, failures, take_census(examples, unit.folder))
 
 
 def _examples_of(unit: Unit, settings: FeaturizeSettings) -> Iterator[list[Example] | Failure]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 import stat
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from io import BytesIO
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -21,6 +22,7 @@ from asr_model.records import Failure, from_table, read_stamp
 
 __all__ = [
     "FAILURES_FILE",
+    "ROW_GROUP_BYTES",
     "RUN_FILE",
     "SUCCESS_FILE",
     "InputError",
@@ -28,6 +30,7 @@ __all__ = [
     "check_failure_rate",
     "claim_folder",
     "create_file",
+    "create_parquet",
     "delete",
     "exists",
     "is_url",
@@ -51,8 +54,10 @@ SUCCESS_FILE = "_SUCCESS"
 RUN_FILE = "_RUN.json"
 """What the folder is an output of, written first; another run refuses the folder."""
 FAILURES_FILE = "failures.jsonl"
-ROW_GROUP_BYTES = 32 << 20
-"""Uncompressed bytes of a row group: what a reader holds in memory."""
+ROW_GROUP_BYTES = 8 << 20
+"""Uncompressed bytes of a row group: what a reader holds in memory, and a writer some times over."""
+
+SENT_BYTES = 1 << 20
 
 
 class InputError(ValueError):
@@ -154,21 +159,29 @@ def read_json(path: str) -> Any:
 
 
 def write_parquet(path: str, table: pa.Table) -> None:
-    """Write a table with the layout that reads fastest for features: zstd, no dictionaries, page checksums."""
-    rows_per_group = max(1, ROW_GROUP_BYTES * max(1, table.num_rows) // max(1, table.nbytes))
-    with create_file(path) as file:
-        # A remote file that fails half-way would be closed as it is, and so be there: it is sent in one go.
-        buffer = BytesIO() if is_url(path) else file
-        pq.write_table(
-            table,
-            buffer,
-            row_group_size=rows_per_group,
-            compression="zstd",
-            use_dictionary=False,
-            write_page_checksum=True,
-        )
-        if isinstance(buffer, BytesIO):
-            file.write(buffer.getbuffer())
+    """Write a table as one file."""
+    with create_parquet(path) as write:
+        write(table)
+
+
+@contextmanager
+def create_parquet(path: str) -> Iterator[Callable[[pa.Table], None]]:
+    """Give what appends tables of one schema to a new file, each in row groups of its own; without any, no file.
+
+    The layout is what reads fastest for features: zstd, no dictionaries, page checksums.
+    """
+    with ExitStack() as stack:
+        writer = None
+
+        def write(table: pa.Table) -> None:
+            nonlocal writer
+            if writer is None:
+                layout = {"compression": "zstd", "use_dictionary": False, "write_page_checksum": True}
+                file = stack.enter_context(create_file(path))
+                writer = stack.enter_context(pq.ParquetWriter(file, table.schema, **layout))
+            writer.write_table(table, max(1, ROW_GROUP_BYTES * max(1, table.num_rows) // max(1, table.nbytes)))
+
+        yield write
 
 
 def read_rows(path: str, record: type) -> Iterator[Any]:
@@ -256,8 +269,12 @@ def claim_folder(folder: str, claim: dict[str, Any], overwrite: bool) -> None:
 def create_file(path: str) -> Iterator[BinaryIO]:
     """Open a new file that appears when closed: renamed into place, or put as one object on an object store."""
     if is_url(path):
-        with FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+        # A remote file that is closed is there, also one that fails half-way: it is sent when it is whole.
+        with TemporaryFile() as file:
             yield file
+            file.seek(0)
+            with FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED) as remote:
+                shutil.copyfileobj(file, remote, SENT_BYTES)
         return
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -20,7 +20,7 @@ from asr_model.transcription import Speech, TranscribeSettings, find_speech, tra
 from pipelines.planning import Unit
 from pipelines.reading import read_audio
 from pipelines.resources import shipped_recognizer
-from pipelines.units import Account, Job, RunUnits, UnitResult, identifying
+from pipelines.units import Account, Job, Part, RunUnits, identifying
 
 __all__ = ["build", "job_of", "settle_decoder"]
 
@@ -54,8 +54,8 @@ def build(pipeline: beam.Pipeline, job: Job, recognizer: str | None, settings: T
     return pipeline | "Transcribe" >> RunUnits(job, work, lambda utterance: "transcripts", write_manifest)
 
 
-def transcribe_unit(unit: Unit, recognizer: str | None, settings: TranscribeSettings) -> UnitResult:
-    """Return the transcripts of a unit, in the order of its recordings and their channels."""
+def transcribe_unit(unit: Unit, recognizer: str | None, settings: TranscribeSettings) -> Iterator[Part]:
+    """Yield the transcripts of a unit, in the order of its recordings and their channels."""
     # One thread, whatever the machine: the number of threads changes the last bits of a result.
     torch.set_num_threads(1)
     loaded = _recognizer(recognizer, settings.decoder)
@@ -73,7 +73,7 @@ def transcribe_unit(unit: Unit, recognizer: str | None, settings: TranscribeSett
         Transcript, transcripts, {"recognizer": loaded.digest, "settings": settings.model_dump(mode="json")}
     )
     seconds = sum(transcript.duration for transcript in transcripts)
-    return UnitResult(table if transcripts else None, seconds, failures)
+    yield Part(table if transcripts else None, seconds, failures)
 
 
 def write_manifest(job: Job, account: Account) -> None:

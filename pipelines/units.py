@@ -26,10 +26,10 @@ __all__ = [
     "Account",
     "Gather",
     "Job",
+    "Part",
     "Receipt",
     "RunUnits",
     "Survey",
-    "UnitResult",
     "fingerprint",
     "finish",
     "identifying",
@@ -62,8 +62,11 @@ class Job:
 
 
 @dataclass(frozen=True)
-class UnitResult:
-    """What a unit's work yields: the table for its file (None: no rows), its seconds of audio, failures and counts."""
+class Part:
+    """Part of what a unit's work yields: rows for its file (None: no rows), their seconds of audio, failures, counts.
+
+    Parts follow one another, so that a unit is never held in memory whole.
+    """
 
     table: pa.Table | None
     seconds: float
@@ -107,13 +110,13 @@ class Survey:
 class RunUnits(beam.PTransform):
     """Plan the units of a job, run each where Beam likes, and write the finished marker from their receipts.
 
-    ``work`` gets a unit and, after a ``survey``, the settings it led to.
+    ``work`` gets a unit and, after a ``survey``, the settings it led to, and yields its parts.
     """
 
     def __init__(
         self,
         job: Job,
-        work: Callable[..., UnitResult],
+        work: Callable[..., Iterable[Part]],
         folder_of: Callable[[Utterance], str],
         conclude: Callable[[Job, Account], None] = lambda job, account: None,
         survey: Survey | None = None,
@@ -145,7 +148,7 @@ class RunUnits(beam.PTransform):
         )
 
 
-def run_unit(unit: Unit, job: Job, work: Callable[..., UnitResult], found: Settings | None = None) -> Receipt:
+def run_unit(unit: Unit, job: Job, work: Callable[..., Iterable[Part]], found: Settings | None = None) -> Receipt:
     """Do a unit, or nothing where its receipt says that it is done, and return the receipt.
 
     Raises:
@@ -157,15 +160,7 @@ def run_unit(unit: Unit, job: Job, work: Callable[..., UnitResult], found: Setti
     if receipt is None or receipt.fingerprint != wanted:
         # Removed first: should this worker die between file and receipt, the old one must not vouch for the new file.
         io.delete([path])
-        result = work(unit, found) if found else work(unit)
-        num_inputs = len(unit.utterances) + len(unit.failures)
-        file = None
-        num_rows = 0
-        if result.table is not None:
-            file, num_rows = f"{unit.folder}/part-{unit.number:06d}.parquet", result.table.num_rows
-            io.write_parquet(io.join(job.output, file), result.table)
-        failures = [*unit.failures, *result.failures]
-        receipt = Receipt(unit.number, file, wanted, num_inputs, num_rows, result.seconds, failures, result.counts)
+        receipt = _do(unit, job, work(unit, found) if found else work(unit), wanted)
         io.write_json(path, dataclasses.asdict(receipt))
     for name, value in (
         ("recordings", receipt.num_inputs - len(receipt.failures)),
@@ -174,6 +169,24 @@ def run_unit(unit: Unit, job: Job, work: Callable[..., UnitResult], found: Setti
     ):
         Metrics.counter("beamscribe", name).inc(value)
     return receipt
+
+
+def _do(unit: Unit, job: Job, parts: Iterable[Part], fingerprint: str) -> Receipt:
+    """Write the parts of a unit to its file as they come and return the receipt."""
+    file = f"{unit.folder}/part-{unit.number:06d}.parquet"
+    num_rows, seconds, failures, counts = 0, 0.0, list(unit.failures), Counts()
+    with io.create_parquet(io.join(job.output, file)) as write:
+        for part in parts:
+            if part.table is not None:
+                write(part.table)
+                num_rows += part.table.num_rows
+            seconds += part.seconds
+            failures += part.failures
+            counts = add_counts(counts, part.counts)
+    num_inputs = len(unit.utterances) + len(unit.failures)
+    return Receipt(
+        unit.number, file if num_rows else None, fingerprint, num_inputs, num_rows, seconds, failures, counts
+    )
 
 
 class Gather(beam.CombineFn):

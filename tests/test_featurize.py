@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import functools
 import json
 import os
 from io import BytesIO
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import soundfile
 from conftest import call, contents
 
+import pipelines.io as io
+from asr_model.census import add_counts
 from asr_model.examples import FeaturizeSettings
 from asr_model.features import from_bytes
 from asr_model.records import Utterance
@@ -279,7 +283,7 @@ def test_segments_of_a_kaldi_directory_are_the_stretches_they_say(tmp_path):
     (tmp_path / "text").write_text("s1 ONE\ns2 TWO\n")
     settings = FeaturizeSettings()
     (unit,) = plan_units(read_corpus(str(tmp_path)), 3600.0, lambda row: "train")
-    result = featurize_unit(unit, settings=settings)
+    (result,) = featurize_unit(unit, settings=settings)
     assert result.failures == []
     first, second = result.table.to_pylist()
     assert (first["id"], first["offset"], first["duration"], first["text"]) == ("call.wav#0@0.5", 0.5, 1.0, "ONE")
@@ -288,5 +292,21 @@ def test_segments_of_a_kaldi_directory_are_the_stretches_they_say(tmp_path):
     alone = tmp_path / "alone.wav"
     alone.write_bytes(wav(1.0, samples=samples))
     row = Utterance("alone.wav", str(alone), text="ONE")
-    (whole,) = featurize_unit(Unit(0, "train", (row,), ()), settings=settings).table.to_pylist()
+    (alone_result,) = featurize_unit(Unit(0, "train", (row,), ()), settings=settings)
+    (whole,) = alone_result.table.to_pylist()
     assert whole["features"] == first["features"]
+
+
+def test_a_unit_comes_in_parts_of_bounded_size_that_are_together_the_whole(archive, monkeypatch):
+    source = str(archive / "references.jsonl")
+    (unit,) = plan_units(read_corpus(source), 3600.0, lambda row: "train")
+    (whole,) = featurize_unit(unit, settings=FeaturizeSettings())
+    most = max(len(row["features"]) for row in whole.table.to_pylist())
+    monkeypatch.setattr(io, "ROW_GROUP_BYTES", 2 * most)
+    parts = list(featurize_unit(unit, settings=FeaturizeSettings()))
+    tables = [part.table for part in parts if part.table is not None]
+    assert len(tables) > 2
+    assert all(sum(map(len, table["features"].to_pylist())) < 3 * most for table in tables)
+    assert pa.concat_tables(tables).to_pylist() == whole.table.to_pylist()
+    assert sum(part.seconds for part in parts) == pytest.approx(whole.seconds)
+    assert functools.reduce(add_counts, (part.counts for part in parts)) == whole.counts

@@ -10,6 +10,7 @@ import memory_filesystem
 import pytest
 from conftest import contents
 
+import pipelines.io as io
 from pipelines.__main__ import main
 from pipelines.corpora import read_corpus
 from pipelines.reading import read_text
@@ -85,3 +86,9 @@ def test_shards_of_an_object_store_have_the_bytes_of_those_on_a_disk_and_a_rerun
     assert main(remote) == 0
     again = {path for path, time in memory_filesystem.TIMES.items() if time != before[path]}
     assert not {path for path in again if "/part-" in path or "/_units/" in path}
+
+
+def test_what_fails_half_way_is_no_object(store):
+    with pytest.raises(ZeroDivisionError):
+        io.write_lines("mem://bucket/out/file", (f"{1 / number}" for number in (2, 1, 0)))
+    assert not store

@@ -4,12 +4,13 @@ import dataclasses
 import os
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import pipelines.io as io
 from asr_model.records import Failure, Utterance
 from pipelines.planning import plan_units
-from pipelines.units import Gather, Job, UnitResult, run_unit
+from pipelines.units import Gather, Job, Part, run_unit
 from pipelines.units import finish as finish_account
 
 
@@ -46,7 +47,7 @@ def work(log, failing=()):
         log.append(unit.number)
         names = [row.audio_filepath for row in unit.utterances if row.audio_filepath not in failing]
         failures = [Failure(name, None, "unreadable", "no") for name in failing if name not in names]
-        return UnitResult(pa.table({"name": names}) if names else None, 1.0 * len(names), failures)
+        yield Part(pa.table({"name": names}) if names else None, 1.0 * len(names), failures)
 
     return done
 
@@ -148,7 +149,7 @@ def test_too_many_failures_are_listed_but_leave_no_marker(tmp_path):
 @pytest.mark.parametrize("split", [[0, 1, 2, 3], [3, 1], [2]])
 def test_accounts_of_parts_are_those_of_the_whole(tmp_path, split):
     def counted(unit):
-        return UnitResult(None, 1.0, [], {"rows": 1, "names": {unit.utterances[0].audio_filepath: 1}})
+        yield Part(None, 1.0, [], {"rows": 1, "names": {unit.utterances[0].audio_filepath: 1}})
 
     job, gather = make_job(tmp_path), Gather()
     receipts = [run_unit(unit, job, counted) for unit in plan(utterances(tmp_path, [12.0] * 4), job)]
@@ -161,3 +162,32 @@ def test_accounts_of_parts_are_those_of_the_whole(tmp_path, split):
     assert account.counts == {"rows": 4, "names": {f"{n}.wav": 1 for n in range(4)}}
     assert not any(receipt.counts for receipt in account.receipts)
     assert run_unit(plan(utterances(tmp_path, [12.0]), job)[0], job, counted).counts["rows"] == 1
+
+
+def test_parts_are_written_as_they_come_and_the_receipt_says_what_they_are_together(tmp_path):
+    def in_parts(unit):
+        for number in range(3):
+            yield Part(pa.table({"name": [str(number)] * 2}), 1.5, [], {"rows": 2})
+        yield Part(None, 0.0, [Failure("x", None, "empty", "no")], {"rows": 0})
+
+    job = make_job(tmp_path)
+    receipt = run_unit(plan(utterances(tmp_path, [1.0] * 7), job)[0], job, in_parts)
+    assert (receipt.num_rows, receipt.seconds, receipt.counts) == (6, 4.5, {"rows": 6})
+    assert [failure.audio_filepath for failure in receipt.failures] == ["x"]
+    with pq.ParquetFile(io.join(job.output, receipt.file)) as file:
+        assert [file.read_row_group(group)["name"].to_pylist() for group in range(3)] == [
+            ["0"] * 2,
+            ["1"] * 2,
+            ["2"] * 2,
+        ]
+
+
+def test_a_unit_that_fails_after_its_first_rows_leaves_no_file(tmp_path):
+    def fails(unit):
+        yield Part(pa.table({"name": ["a"]}), 1.0, [])
+        raise ZeroDivisionError
+
+    job = make_job(tmp_path)
+    with pytest.raises(ZeroDivisionError):
+        run_unit(plan(utterances(tmp_path, [1.0]), job)[0], job, fails)
+    assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
