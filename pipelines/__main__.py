@@ -46,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             options = beam_options(rest)
         finally:
+            gc.freeze()
             gc.enable()
         started = time.monotonic()
         summary = VERBS[parsed.verb].run(parsed, options)

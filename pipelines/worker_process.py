@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import gc
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 from apache_beam.portability.api import beam_fn_api_pb2 as fn_api
 from apache_beam.runners.portability.fn_api_runner import worker_handlers
 from apache_beam.runners.worker import data_plane
 from google.protobuf import json_format, text_format  # type: ignore[import-untyped]
 
-__all__ = ["ENVIRONMENT", "WorkerProcess"]
+from pipelines import local_worker
+
+__all__ = ["ENVIRONMENT", "WorkerProcess", "forked"]
 
 ENVIRONMENT = "beamscribe:env:worker_process:v1"  # Beam's environment URN for work that is done here
 
@@ -25,6 +30,78 @@ ENVIRONMENT = "beamscribe:env:worker_process:v1"  # Beam's environment URN for w
 _START_WORKER = "import sys; sys.path[:] = sys.argv[1:]; from pipelines.local_worker import main; main()"
 _STDERR_LINES = 10  # kept of a worker, to be shown should it die
 _TEARDOWN_SECONDS = 10
+
+
+class _Fork:
+    """A process forked from this one, with `subprocess.Popen`'s names for what is needed of it."""
+
+    def __init__(self) -> None:
+        (stdin, to_stdin), (from_stderr, stderr) = os.pipe(), os.pipe()
+        self.pid = os.fork()
+        if not self.pid:
+            os.close(to_stdin)
+            os.close(from_stderr)
+            _become_worker(stdin, stderr)
+        os.close(stdin)
+        os.close(stderr)
+        self.stdin, self.stderr = os.fdopen(to_stdin, "w"), os.fdopen(from_stderr, errors="replace")
+        self.returncode: int | None = None
+
+    def wait(self) -> int:
+        """Wait for its end and return the exit code, negative where a signal ended it."""
+        self.returncode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self.returncode
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self.returncode is None:
+            os.kill(self.pid, signal.SIGKILL)
+
+
+_forks: list[_Fork] = []
+"""Workers to be, which wait for their orders."""
+
+
+def can_fork() -> bool:
+    """Return whether this process may be copied: a copy lacks its threads, and what they held stays locked there.
+
+    Threads of gRPC, which `threading` does not count, begin with Beam's, which it does; those of recognizers begin
+    with PyTorch.
+    """
+    return sys.platform == "linux" and threading.active_count() == 1 and "torch" not in sys.modules
+
+
+@contextlib.contextmanager
+def forked(number: int) -> Iterator[None]:
+    """Have ``number`` copies of this process ready where it can be copied: to import all anew takes them seconds."""
+    if can_fork():
+        gc.freeze()  # what is there now is no garbage; looking for some would make every worker copy it
+        sys.stdout.flush()  # else every worker would print what is still to be printed
+        for _ in range(number):
+            _forks.append(_Fork())
+    try:
+        yield
+    finally:
+        while _forks:  # the work failed before it began
+            fork = _forks.pop()
+            fork.kill()
+            fork.wait()
+
+
+def _become_worker(stdin: int, stderr: int) -> NoReturn:
+    try:
+        os.setsid()
+        os.dup2(stdin, 0)
+        os.dup2(stderr, 2)
+        sys.stdin, sys.stderr = os.fdopen(0, closefd=False), os.fdopen(2, "w", buffering=1, closefd=False)
+        for other in _forks:  # whose lifeline is the driver's alone
+            other.stdin.close()
+            other.stderr.close()
+        local_worker.main()
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(1)
 
 
 class _Control(worker_handlers.ControlConnection):
@@ -66,6 +143,17 @@ def _until_broken(stream: Iterable[Any], forever: bool = False) -> Iterator[Any]
         threading.Event().wait()
 
 
+def _start() -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", _START_WORKER, *sys.path],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,  # Ctrl-C is for the driver, which then ends its workers
+    )
+
+
 @worker_handlers.WorkerHandler.register_environment(ENVIRONMENT, bytes)
 class WorkerProcess(worker_handlers.GrpcWorkerHandler):
     """A worker process; should it end unasked, ``death`` says how, and whoever waits for it gets that as an error."""
@@ -81,24 +169,15 @@ class WorkerProcess(worker_handlers.GrpcWorkerHandler):
         self._stderr: collections.deque[str] = collections.deque(maxlen=_STDERR_LINES)
 
     def start_worker(self) -> None:
-        """Start the process; it connects by itself, seconds later."""
-        control = text_format.MessageToString(self.control_api_service_descriptor())
-        options = json_format.MessageToJson(self.provision_info.provision_info.pipeline_options)
-        environment = {
-            **os.environ,
-            "CONTROL_API_SERVICE_DESCRIPTOR": control,
-            "PIPELINE_OPTIONS": options,
+        """Start the process; it connects by itself, after a moment or some seconds."""
+        orders = {
+            "CONTROL_API_SERVICE_DESCRIPTOR": text_format.MessageToString(self.control_api_service_descriptor()),
+            "PIPELINE_OPTIONS": json_format.MessageToJson(self.provision_info.provision_info.pipeline_options),
             "WORKER_ID": self.worker_id,
         }
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _START_WORKER, *sys.path],
-            env=environment,
-            stdin=subprocess.PIPE,  # never written to: see end_with_driver
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            start_new_session=True,  # Ctrl-C is for the driver, which then ends its workers
-        )
+        self._process = _forks.pop() if _forks else _start()
+        with contextlib.suppress(BrokenPipeError):  # it is dead, as will be noticed
+            print(json.dumps(orders), file=self._process.stdin, flush=True)
         self._reader = threading.Thread(target=self._pass_on_stderr, daemon=True)
         self._reader.start()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
