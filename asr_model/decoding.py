@@ -42,8 +42,6 @@ __all__ = [
 
 NEVER = -1e4
 """Log-probability of what is impossible, finite so that sums stay numbers."""
-TOKEN_FLOOR = -9.0
-"""Log-probability below which the open beam does not try a token."""
 
 
 class Greedy(Settings):
@@ -178,7 +176,6 @@ def _open_search(
         unknown_score=settings.unknown_score,
         hot_words=frozenset(settings.hot_words),
         hot_word_score=settings.hot_word_score,
-        token_floor=TOKEN_FLOOR,
     )
     return lambda log_probs: beam.search(log_probs)[0][0]
 

@@ -50,7 +50,6 @@ class PrefixBeam:
 
     With ``closed`` only words of the language model are written; otherwise another word scores ``unknown_score``
     (log10) in its place. Each word adds ``word_score``, and each of ``hot_words`` adds ``hot_word_score`` besides.
-    Tokens below ``token_floor`` are not tried at a step.
     """
 
     alphabet: Alphabet
@@ -62,7 +61,6 @@ class PrefixBeam:
     unknown_score: float = -5.0
     hot_words: Collection[str] = ()
     hot_word_score: float = 0.0
-    token_floor: float = NEVER
 
     def search(self, log_probs: Tensor) -> list[tuple[str, float]]:
         """Return the best texts of (S, V) log-probabilities and their scores, best first."""
@@ -72,20 +70,25 @@ class PrefixBeam:
         written: dict[Prefix, _Written] = {(): _Written((), 0.0, state, "")}
         beam: dict[Prefix, _Paths] = {(): _Paths(blank=0.0)}
         for step in log_probs.tolist():
-            tokens = [(token, p) for token, p in enumerate(step) if token != BLANK and p >= self.token_floor]
+            tokens = sorted(((p, token) for token, p in enumerate(step) if token != BLANK), reverse=True)
+            least = self._least(beam, written, step[BLANK])
             after: dict[Prefix, _Paths] = {}
             for prefix, paths in beam.items():
-                total = paths.total
+                total, last = paths.total, prefix[-1] if prefix else None
                 stays = after.setdefault(prefix, _Paths())
                 stays.blank = _add(stays.blank, total + step[BLANK])
-                last = prefix[-1] if prefix else None
-                for token, p in tokens:
-                    if token in separators and (last is None or last in separators):
-                        # White space at the start or after white space changes nothing, blanks between or not.
-                        stays.token = _add(stays.token, total + p)
+                # White space at the start or after white space changes nothing, blanks between or not.
+                idle = separators if last is None or last in separators else set()
+                for token in idle:
+                    stays.token = _add(stays.token, total + step[token])
+                if last is not None and not idle:
+                    stays.token = _add(stays.token, paths.token + step[last])
+                enough = least - total - written[prefix].score
+                for p, token in tokens:
+                    if p < enough:
+                        break
+                    if token in idle:
                         continue
-                    if token == last:
-                        stays.token = _add(stays.token, paths.token + p)
                     longer = (*prefix, token)
                     if longer not in written:
                         written[longer] = self._write(written[prefix], token, separators)
@@ -97,6 +100,13 @@ class PrefixBeam:
             beam = {prefix: after[prefix] for prefix in best if scores[prefix] > NEVER}
             written = {prefix: written[prefix] for prefix in beam}
         return self._finish(beam, written)
+
+    def _least(self, beam: dict[Prefix, _Paths], written: dict[Prefix, _Written], blank: float) -> float:
+        """Return what a longer prefix must score, its last word not counted, to push one of a full beam out."""
+        if len(beam) < self.beam_size:
+            return NEVER
+        of_word = max(0.0, self.word_score) + (max(0.0, self.hot_word_score) if self.hot_words else 0.0)
+        return min(paths.total + written[prefix].score for prefix, paths in beam.items()) + blank - of_word
 
     def _beginnings(self) -> set[str] | None:
         """Return what words may begin with, or None where anything may be written."""

@@ -90,3 +90,12 @@ def test_a_narrow_beam_finds_texts_no_better_than_all(seed):
 
 def test_no_steps_are_the_empty_text():
     assert PrefixBeam(ALPHABET, 8).search(torch.zeros(0, 4)) == [("", 0.0)]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_would_not_stay_in_a_full_beam_hardly_counts(model, seed):
+    log_probs = (4 * random_log_probs(30, seed)).log_softmax(-1)
+    beam = PrefixBeam(ALPHABET, 6, model, 0.7, 0.3, unknown_score=-2.0)
+    tried = PrefixBeam(ALPHABET, 6, model, 0.7, 0.3, unknown_score=-2.0)
+    object.__setattr__(tried, "_least", lambda *_: -math.inf)
+    assert beam.search(log_probs)[0][1] == pytest.approx(tried.search(log_probs)[0][1], abs=0.2)
