@@ -31,6 +31,12 @@ LOUDEST = 1e6
 """Samples beyond this many times full scale are no sound, and would overflow in the features."""
 BOUNDED = ("/PCM_S8", "/PCM_U8", "/PCM_16", "/PCM_24", "/PCM_32", "/ULAW", "/ALAW")
 """Codes in which there are no such samples."""
+UNREAD = (
+    (b"0&\xb2u\x8ef\xcf\x11", "Windows Media (WMA)"),
+    (b"ajkg", "shorten"),
+    (b"embedded-shorten", "SPHERE compressed by shorten"),
+)
+"""What stands in the first bytes of recordings that no decoder here reads, or none exactly."""
 SEGMENT_SLACK_SECONDS = 0.1
 """A segment may end this much after its recording: times in manifests are rounded."""
 
@@ -155,7 +161,10 @@ def _open(file: Nameless, headerless: str) -> Iterator[Stream]:
                     said.append(str(error))
                     reason = reason if isinstance(error, UnknownFormatError) else "unreadable"
         else:
-            raise AudioError(reason, "; ".join(said))
+            file.seek(0)
+            head = file.read(1024)
+            unread = next((f"{name}, which is not read" for sign, name in UNREAD if sign in head), "")
+            raise AudioError(reason, unread or "; ".join(said))
         yield stream
 
 

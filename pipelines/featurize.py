@@ -146,7 +146,7 @@ def _front_end(settings: FeaturizeSettings) -> dict[str, Any]:
 
 def _list_sounds(folder: str) -> list[tuple[str, int]]:
     """Return (path, bytes) of the audio files in a folder and below, in a fixed order."""
-    found = io.list_files(io.join(folder, "**"))
+    found = io.list_folder(folder)
     return [(path, size) for path, size in found if Path(path).suffix.lower() in AUDIO_SUFFIXES]
 
 

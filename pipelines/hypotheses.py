@@ -51,7 +51,7 @@ def _files_of_others(folder: str) -> list[tuple[str, int]]:
     """Return the files of the first format that a folder has any of; none where the folder is one of ours."""
     if io.exists(io.join(folder, io.RUN_FILE)):
         return []
-    found = io.list_files(io.join(folder, "**"))
+    found = io.list_folder(folder)
     for suffix in FORMATS:
         if files := [(path, size) for path, size in found if path.lower().endswith(suffix)]:
             return files

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator
@@ -15,7 +16,7 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystem import CompressionTypes, FileSystem
 from apache_beam.io.filesystems import FileSystems
 
 from asr_model.records import Failure, from_table, read_stamp
@@ -37,6 +38,7 @@ __all__ = [
     "join",
     "kind_of",
     "list_files",
+    "list_folder",
     "open_file",
     "read_json",
     "read_rows",
@@ -56,8 +58,6 @@ RUN_FILE = "_RUN.json"
 FAILURES_FILE = "failures.jsonl"
 ROW_GROUP_BYTES = 8 << 20
 """Uncompressed bytes of a row group: what a reader holds in memory, and a writer some times over."""
-
-SENT_BYTES = 1 << 20
 
 
 class InputError(ValueError):
@@ -95,11 +95,8 @@ def kind_of(path: str) -> str:
         FileNotFoundError, PermissionError, OSError: as the filesystem says.
     """
     mode = stat.S_IFREG if is_url(path) else os.stat(path).st_mode  # noqa: PTH116 - once for every recording
-    if stat.S_ISREG(mode):
-        return ""
-    kinds = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
-    devices = ((stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"))
-    return next((kind for holds, kind in kinds + devices if holds(mode)), "")
+    kinds = {stat.S_IFREG: "", stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+    return kinds.get(stat.S_IFMT(mode), "a device")
 
 
 def exists(path: str) -> bool:
@@ -128,6 +125,16 @@ def list_files(pattern: str) -> list[tuple[str, int]]:
     return sorted((metadata.path, metadata.size_in_bytes) for metadata in found)
 
 
+def list_folder(folder: str, pattern: str = "**") -> list[tuple[str, int]]:
+    """Do as `list_files` for a pattern inside a local folder, whose own name is none: ``calls [2024]``."""
+    if is_url(folder):
+        return list_files(join(folder, pattern))
+    wanted = re.compile(FileSystem.translate_pattern(pattern))
+    files = [Path(place, name) for place, _, names in os.walk(folder) for name in names]
+    found = ((str(path.relative_to(folder)), path) for path in files if path.is_file())
+    return sorted((join(folder, name), path.stat().st_size) for name, path in found if wanted.match(name))
+
+
 def write_file(path: str, data: bytes) -> None:
     """Write a file that is whole or absent."""
     with create_file(path) as file:
@@ -143,8 +150,12 @@ def write_lines(path: str, lines: Iterable[str]) -> None:
 
 def delete(paths: Iterable[str]) -> None:
     """Delete files; those that do not exist are passed over."""
-    if present := [path for path in paths if exists(path)]:
-        FileSystems.delete(present)
+    paths = list(paths)
+    for path in paths:
+        if not is_url(path):
+            Path(path).unlink(missing_ok=True)
+    if remote := [path for path in paths if is_url(path) and exists(path)]:
+        FileSystems.delete(remote)
 
 
 def write_json(path: str, value: Any) -> None:
@@ -258,8 +269,8 @@ def claim_folder(folder: str, claim: dict[str, Any], overwrite: bool) -> None:
                     f"{folder}: holds the output of another run (differing: {', '.join(differing)}); "
                     "name another folder, or pass --overwrite"
                 )
-            delete(found for found, _ in list_files(join(folder, "**")))
-    elif list_files(join(folder, "*")) and not overwrite:
+            delete(found for found, _ in list_folder(folder))
+    elif list_folder(folder, "*") and not overwrite:
         raise InputError(f"{folder}: is not empty and no output of {claim['verb']}; name another folder")
     delete([join(folder, SUCCESS_FILE)])
     write_json(path, claim)
@@ -274,7 +285,7 @@ def create_file(path: str) -> Iterator[BinaryIO]:
             yield file
             file.seek(0)
             with FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED) as remote:
-                shutil.copyfileobj(file, remote, SENT_BYTES)
+                shutil.copyfileobj(file, remote)
         return
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)

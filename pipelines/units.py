@@ -226,8 +226,8 @@ def finish(account: Account, job: Job, conclude: Callable[[Job, Account], None])
     failures = [failure for receipt in receipts for failure in receipt.failures]
     num_inputs = sum(receipt.num_inputs for receipt in receipts)
     io.write_failures(job.output, failures)
+    conclude(job, account)  # also where too many failed: what it shows says why
     io.check_failure_rate(num_inputs, failures, job.max_failure_rate, job.output)
-    conclude(job, account)
     success = {
         "verb": job.verb,
         "num_inputs": num_inputs,
@@ -277,6 +277,6 @@ def _remove_leftovers(job: Job, receipts: list[Receipt]) -> None:
     io.delete(
         path
         for pattern in ("*/part-*.parquet", f"{UNITS_FOLDER}/*.json")
-        for path, _ in io.list_files(io.join(job.output, pattern))
+        for path, _ in io.list_folder(job.output, pattern)
         if path not in kept
     )

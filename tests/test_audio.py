@@ -27,6 +27,9 @@ def encoded(samples, rate=16000, container="WAV", subtype="PCM_16"):
     return BytesIO(file.getvalue())
 
 
+SHORTENED = b"-s26 pcm,embedded-shorten-v2.00\nend_head\n"
+
+
 def sphere(samples, rate=16000):
     header = f"NIST_1A\n   1024\nsample_count -i {len(samples)}\nsample_rate -i {rate}\nchannel_count -i 1\n"
     header += "sample_n_bytes -i 2\nsample_byte_format -s2 01\nsample_sig_bits -i 16\nsample_coding -s3 pcm\nend_head\n"
@@ -155,6 +158,8 @@ def test_the_stale_buffer_after_a_short_read_is_not_taken_for_sound():
         ("unknown-format", b"garbage" * 100, {}),
         ("unknown-format", b"RIFF" + bytes(100), {}),
         ("unknown-format", b"x", {}),
+        ("unknown-format", bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c") + bytes(100), {}),
+        ("unreadable", sphere(tone()).getvalue().replace(b"-s3 pcm\nend_head\n", SHORTENED), {}),
         ("unreadable", b"RIFF\x24\0\0\0WAVE" + bytes(100), {}),
         ("unreadable", b"fLaC" + bytes(100), {}),
         ("too-short", encoded(tone(seconds=0.05)).getvalue(), {}),
@@ -401,3 +406,16 @@ def test_a_disk_or_network_that_fails_is_not_taken_for_a_cut_file(container):
     file.read = failing
     with pytest.raises(OSError, match="connection lost"):
         decode(file, ANY, 1.0, 2.0)  # of a segment, the rest is not read beforehand
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c") + bytes(100), "Windows Media"),
+        (b"ajkg\x02" + bytes(100), "shorten"),
+        (sphere(tone()).getvalue().replace(b"-s3 pcm\nend_head\n", SHORTENED), "SPHERE compressed by shorten"),
+    ],
+)
+def test_a_format_that_is_known_and_not_read_is_called_by_its_name(data, name):
+    with pytest.raises(AudioError, match=f"{name}.*is not read"):
+        decode(BytesIO(data), ANY)

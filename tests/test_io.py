@@ -102,3 +102,30 @@ def test_the_failure_rate_may_be_reached_but_not_passed(limit, fails):
             io.check_failure_rate(4, failures, limit, "out")
     else:
         io.check_failure_rate(4, failures, limit, "out")
+
+
+@pytest.mark.parametrize("name", ["calls [2024]", "a*b", "what?"])
+def test_the_name_of_a_folder_is_no_pattern(tmp_path, name):
+    folder, claim = str(tmp_path / name), {"verb": "featurize", "settings": {}}
+    (tmp_path / "calls 2").mkdir()
+    (tmp_path / "calls 2" / "kept").write_text("x")
+    for _ in range(2):
+        io.claim_folder(folder, claim, overwrite=False)
+        io.write_file(io.join(folder, "train/part-0.parquet"), b"x")
+    assert [path for path, _ in io.list_folder(folder, "*/part-*")] == [f"{folder}/train/part-0.parquet"]
+    io.claim_folder(folder, {**claim, "verb": "transcribe"}, overwrite=True)
+    assert [path for path, _ in io.list_folder(folder)] == [f"{folder}/{io.RUN_FILE}"]
+    (tmp_path / name / io.RUN_FILE).rename(tmp_path / name / "thesis")
+    with pytest.raises(io.InputError, match="not empty"):
+        io.claim_folder(folder, claim, overwrite=False)
+    assert (tmp_path / "calls 2" / "kept").exists()
+
+
+def test_what_a_link_in_a_folder_leads_to_is_not_deleted_with_it(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis").write_text("x")
+    folder = str(tmp_path / "out")
+    io.claim_folder(folder, {"verb": "featurize"}, overwrite=False)
+    (tmp_path / "out" / "link").symlink_to(tmp_path / "mine")
+    io.claim_folder(folder, {"verb": "transcribe"}, overwrite=True)
+    assert (tmp_path / "mine" / "thesis").exists()

@@ -32,12 +32,12 @@ def plan(rows, job, folder_of=lambda row: "part"):
     return list(plan_units(((row, 0) for row in rows), job.unit_seconds, folder_of))
 
 
-def finish(receipts, job):
+def finish(receipts, job, conclude=lambda job, account: None):
     gather = Gather()
     account = gather.create_accumulator()
     for receipt in receipts:
         account = gather.add_input(account, receipt)
-    return finish_account(gather.extract_output(account), job, lambda job, account: None)
+    return finish_account(gather.extract_output(account), job, conclude)
 
 
 def work(log, failing=()):
@@ -140,9 +140,11 @@ def test_too_many_failures_are_listed_but_leave_no_marker(tmp_path):
     names = ("0.wav", "1.wav")
     (unit,) = plan(utterances(tmp_path, [1.0, 1.0]), job)
     receipt = run_unit(unit, job, work([], failing=names))
+    described = []
     with pytest.raises(io.TooManyFailuresError):
-        finish([receipt], job)
+        finish([receipt], job, lambda job, account: described.append(len(account.receipts[0].failures)))
     assert len((tmp_path / "out" / io.FAILURES_FILE).read_text().splitlines()) == 2
+    assert described == [2]
     assert not (tmp_path / "out" / io.SUCCESS_FILE).exists()
 
 
