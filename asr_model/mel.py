@@ -235,11 +235,12 @@ def _frames(samples: NDArray[np.float32], settings: Spectrum) -> NDArray[np.floa
             num_frames = max(1, (len(samples) + hop_length // 2) // hop_length)
             end = max(0, before) + (num_frames - 1) * hop_length + win_length
             samples = np.pad(samples, (max(0, before), win_length), mode="symmetric")[max(0, -before) : end]
-    samples = _extended(samples, span)
+    samples = np.ascontiguousarray(_extended(samples, span))
     num_frames = 1 + (len(samples) - span) // hop_length
     if settings.drop_last:
         num_frames = max(1, num_frames - 1)
-    return np.lib.stride_tricks.sliding_window_view(samples[first:], win_length)[::hop_length][:num_frames]
+    step = samples.itemsize
+    return np.ndarray((num_frames, win_length), samples.dtype, samples, first * step, (hop_length * step, step))
 
 
 def _extended(samples: NDArray[np.float32], length: int) -> NDArray[np.float32]:

@@ -81,15 +81,16 @@ class SoundStream:
     def __init__(self, sound: soundfile.SoundFile, file: Nameless):
         self.sample_rate: int = sound.samplerate
         self.num_channels: int = sound.channels
-        self.codec = f"{sound.format}/{sound.subtype}"
+        kind = sound.format
+        self.codec = f"{kind}/{sound.subtype}"
         self.num_frames: int | None = sound.frames if sound.frames < UNKNOWN_FRAMES else None
         self._sound = sound
         self.is_cut = False
-        if sound.format == "OGG":
+        if kind == "OGG":
             self.is_cut = not _ends_as_ogg(file)
-        elif sound.format == "MP3":
+        elif kind == "MP3":
             self._check_mpeg(file)
-        elif sound.format in TELLS_SIZE:
+        elif kind in TELLS_SIZE:
             there, claimed = _sizes(sound, file)
             self.is_cut = there * (1 + SLACK_SECONDS * self.sample_rate / max(1, sound.frames)) < claimed < UNKNOWN_SIZE
 
@@ -105,7 +106,7 @@ class SoundStream:
     def read(self, buffer: NDArray[np.float32]) -> int:
         """Fill the beginning of ``buffer`` (samples, channels) and return how many samples it is; 0: the end."""
         try:
-            return len(self._sound.read(out=buffer[:BLOCK_FRAMES]))
+            return int(self._sound.buffer_read_into(buffer[:BLOCK_FRAMES], "float32"))
         except soundfile.LibsndfileError as error:
             raise DecodingError(f"libsndfile: {error.error_string}") from error
 

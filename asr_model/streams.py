@@ -77,6 +77,12 @@ class Nameless:
             self.error = error
             return b""
 
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill the beginning of ``buffer`` and return how many bytes it is; soundfile else asks in vain each time."""
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
     def seek(self, offset: int, whence: int = 0) -> int:
         """Go to a place as files do; stay where it lies before the beginning, as broken headers want."""
         try:

@@ -256,7 +256,9 @@ def fingerprint(unit: Unit, job: Job, found: Settings | None = None) -> str:
             states[path] = None
     files = [states[utterance.path] for utterance in unit.utterances]
     surveyed = [found.model_dump(mode="json")] if found else []
-    return digest([FORMAT, job.verb, job.identity, dataclasses.asdict(unit), files, *surveyed])
+    # As `dataclasses.asdict` gives it, which copies every value of every row.
+    rows = {name: [vars(row) for row in getattr(unit, name)] for name in ("utterances", "failures")}
+    return digest([FORMAT, job.verb, job.identity, {**vars(unit), **rows}, files, *surveyed])
 
 
 def _receipt_path(job: Job, number: int) -> str:

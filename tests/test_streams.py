@@ -27,6 +27,8 @@ def test_a_nameless_file_is_read_and_has_no_name(tmp_path):
         nameless.seek(1)
         assert (nameless.read(1), nameless.tell()) == (b"b", 2)
         assert not hasattr(nameless, "name")
+        room = bytearray(4)
+        assert (nameless.readinto(room), room) == (1, b"c\0\0\0")
     assert Nameless(BytesIO(b"x")).read() == b"x"
 
 
@@ -37,6 +39,7 @@ def test_what_goes_wrong_in_reading_is_kept_and_a_place_before_the_beginning_is_
 
     nameless = Nameless(Broken(b"abc"))
     assert nameless.read(1) == b""
+    assert nameless.readinto(bytearray(2)) == 0
     assert str(nameless.error) == "gone"
     assert (nameless.seek(2), nameless.seek(-1)) == (2, 2)
 
