@@ -15,10 +15,11 @@ from asr_model.config import Settings
 
 __all__ = ["Spectrum", "WindowArguments", "frame_energies", "mel_energies", "mel_filters", "window"]
 
-BLOCK_FRAMES = 192
-"""Frames per FFT call: small enough to stay in the processor's cache."""
-GROUP_BANDS = 16
-"""Mel bands per matrix product: a filter is zero nearly everywhere, and so are most products with a whole matrix."""
+BLOCK_FRAMES = 320
+"""Frames per FFT call: few enough to stay in the processor's cache, and an utterance of 3 s needs no second call."""
+GROUP_BANDS, GROUP_BINS = 16, 64
+"""Mel bands per matrix product, half as many where they span more bins than this: a filter is zero nearly everywhere,
+and so are most products with a whole matrix."""
 PAD_MODES: dict[str, Any] = {"constant": "constant", "replicate": "edge", "circular": "wrap"}
 
 _thread = threading.local()
@@ -106,7 +107,7 @@ def mel_energies(
     frames = _frames(samples, settings)
     weights, filters = window(settings), _banded_filters(settings, norm)
     energies = np.empty((len(frames), settings.n_mels), np.float32)
-    buffer, power_buffer = _buffers(settings.win_length, settings.n_fft)
+    buffer = _buffer(settings.win_length, settings.n_fft)
     for start in range(0, len(frames), BLOCK_FRAMES):
         block = frames[start : start + BLOCK_FRAMES]
         padded = buffer[: len(block)]
@@ -116,13 +117,16 @@ def mel_energies(
             framed *= weights
         else:
             np.multiply(block, weights, out=framed)
-        spectrum = scipy.fft.rfft(padded).view(np.float32)  # float32 stays float32
-        np.multiply(spectrum, spectrum, out=spectrum)
-        powers = np.add(spectrum[:, 0::2], spectrum[:, 1::2], out=power_buffer[: len(block)])
+        # Real and imaginary part by turns, whose squares the filters add up; float32 stays float32.
+        squares = scipy.fft.rfft(padded).view(np.float32)
+        np.square(squares, out=squares)
         if settings.power != 2:
-            np.power(powers, np.float32(settings.power / 2), out=powers)
+            squares[:, 0::2] += squares[:, 1::2]
+            squares[:, 1::2] = 0
+            np.power(squares, np.float32(settings.power / 2), out=squares)
+        found = energies[start : start + len(block)]
         for bins, bands, matrix in filters:
-            np.matmul(powers[:, bins], matrix, out=energies[start : start + len(block), bands])
+            np.matmul(squares[:, bins], matrix, out=found[:, bands])
     return energies
 
 
@@ -196,19 +200,15 @@ def mel_filters(settings: Spectrum, norm: Literal["slaney"] | None) -> NDArray[n
     return filters.astype(np.float32)
 
 
-def _buffers(win_length: int, n_fft: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return room for the frames and the powers of a block, the same for every call in a thread.
+def _buffer(win_length: int, n_fft: int) -> NDArray[np.float32]:
+    """Return room for the frames of a block, the same for every call in a thread.
 
     New memory for every recording costs as much as the FFT. Behind ``win_length`` a frame is zero, and stays so.
     """
     key = (win_length, n_fft, BLOCK_FRAMES)
     if getattr(_thread, "key", None) != key:
-        _thread.key = key
-        _thread.buffers = (
-            np.zeros((BLOCK_FRAMES, n_fft), np.float32),
-            np.empty((BLOCK_FRAMES, n_fft // 2 + 1), np.float32),
-        )
-    return _thread.buffers  # type: ignore[no-any-return]
+        _thread.key, _thread.buffer = key, np.zeros((BLOCK_FRAMES, n_fft), np.float32)
+    return _thread.buffer  # type: ignore[no-any-return]
 
 
 def _frames(samples: NDArray[np.float32], settings: Spectrum) -> NDArray[np.float32]:
@@ -282,12 +282,18 @@ def _mel_and_edges(settings: Spectrum) -> tuple[Any, NDArray[np.float64]]:
 def _banded_filters(
     settings: Spectrum, norm: Literal["slaney"] | None
 ) -> tuple[tuple[slice, slice, NDArray[np.float32]], ...]:
-    """Return (bins, bands, matrix) for every group of bands: the part of the filters that is not zero."""
-    filters = mel_filters(settings, norm)
+    """Return (bins, bands, matrix) for every group of bands: the part of the filters that is not zero.
+
+    Every Fourier bin is there twice, once for the square of its real part and once for that of its imaginary part.
+    """
+    filters = np.repeat(mel_filters(settings, norm), 2, axis=0)
     groups = []
-    for start in range(0, settings.n_mels, GROUP_BANDS):
-        bands = slice(start, min(start + GROUP_BANDS, settings.n_mels))
+    start = 0
+    while start < settings.n_mels:
+        is_wide = filters[:, start : start + GROUP_BANDS].any(axis=1).sum() > 2 * GROUP_BINS
+        bands = slice(start, min(start + (GROUP_BANDS // 2 if is_wide else GROUP_BANDS), settings.n_mels))
         used = np.flatnonzero(filters[:, bands].any(axis=1))
         bins = slice(int(used[0]), int(used[-1]) + 1) if len(used) else slice(0, 1)
         groups.append((bins, bands, np.ascontiguousarray(filters[bins, bands])))
+        start = bands.stop
     return tuple(groups)
