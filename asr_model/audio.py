@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from io import BytesIO
 from typing import BinaryIO, Literal
@@ -19,14 +19,23 @@ from asr_model.containers import open_container
 from asr_model.sound_files import open_sound
 from asr_model.streams import AudioError, DecodingError, Nameless, Stream, UnknownFormatError
 
-__all__ = ["Audio", "AudioError", "AudioSettings", "decode", "resample", "select_channels"]
+__all__ = [
+    "Audio",
+    "AudioError",
+    "AudioSettings",
+    "Resampler",
+    "decode",
+    "decode_blocks",
+    "resample",
+    "select_channels",
+]
 
-FIRST_BYTES = 64 << 20
-"""Buffer that a header's claim of length may ask for; what is longer makes it grow as samples really come."""
+BLOCK_BYTES = 8 << 20
+"""Of a block of samples, whatever length a header claims."""
 HELD_BYTES = 4 << 20
 """Files up to this size are read in one go."""
 BLOCK_FRAMES = 1 << 16
-"""Samples per channel in the first buffer where a header makes no claim."""
+"""Samples per channel in the first block where a header makes no claim."""
 LOUDEST = 1e6
 """Samples beyond this many times full scale are no sound, and would overflow in the features."""
 BOUNDED = ("/PCM_S8", "/PCM_U8", "/PCM_16", "/PCM_24", "/PCM_32", "/ULAW", "/ALAW")
@@ -47,7 +56,7 @@ class AudioSettings(Settings):
     channels: Literal["each", "mix"] = "each"
     """Where a row names no channel: ``each`` is a row of its own, or all are averaged into one (``mix``)."""
     min_seconds: float = Field(default=0.1, ge=0)
-    max_seconds: float = Field(default=7200.0, gt=0)
+    max_seconds: float = Field(default=36_000.0, gt=0)
     """Of a recording, or of the segment of it that is wanted."""
     max_channels: int = Field(default=8, ge=1)
     min_sample_rate: int = Field(default=4000, ge=1)
@@ -92,6 +101,19 @@ def decode(
             ``too-short``, ``too-long``, ``non-finite`` (NaN, infinite or absurdly large samples), ``out-of-range``
             (a segment that lies outside).
     """
+    blocks = list(decode_blocks(file, settings, offset_seconds, duration_seconds))
+    first = blocks[0]
+    return first if len(blocks) == 1 else replace(first, samples=np.concatenate([b.samples for b in blocks], axis=1))
+
+
+def decode_blocks(
+    file: BinaryIO, settings: AudioSettings, offset_seconds: float | None = None, duration_seconds: float | None = None
+) -> Iterator[Audio]:
+    """Decode as `decode` does, and yield block after block of at most some 8 MB.
+
+    Raises:
+        AudioError: as `decode`; what is wrong at the end is known only there.
+    """
     num_bytes = file.seek(0, 2)
     if not num_bytes:
         raise AudioError("empty", "the file holds no bytes")
@@ -99,20 +121,24 @@ def decode(
     # Decoders read in small pieces, which costs less in memory; for a segment the rest need not be read at all.
     is_held = offset_seconds is None and num_bytes <= HELD_BYTES
     source = Nameless(BytesIO(file.read()) if is_held else file)
+    num_samples = 0
     try:
         with _open(source, settings.headerless) as stream:
             _check_header(stream, settings)
-            samples = _read(stream, settings, offset_seconds, duration_seconds)
-            audio = Audio(samples, stream.sample_rate, stream.codec, num_bytes)
+            for samples in _read(stream, settings, offset_seconds, duration_seconds):
+                # NaN compares as false.
+                bounded = stream.codec.endswith(BOUNDED) or (samples.min() > -LOUDEST and samples.max() < LOUDEST)
+                if not bounded:
+                    message = f"some samples are NaN, infinite or beyond {LOUDEST:g} times full scale"
+                    raise AudioError("non-finite", message)
+                num_samples += len(samples)
+                yield Audio(np.ascontiguousarray(samples.T), stream.sample_rate, stream.codec, num_bytes)
+            seconds = num_samples / stream.sample_rate
     finally:
         if source.error:  # nothing that is wrong with the recording: a disk, a network
             raise source.error
-    if audio.duration < settings.min_seconds or not samples.size:
-        raise AudioError("too-short", f"{audio.duration:.3f} s of audio, at least {settings.min_seconds} s wanted")
-    # NaN compares as false.
-    if not audio.codec.endswith(BOUNDED) and not (samples.min() > -LOUDEST and samples.max() < LOUDEST):
-        raise AudioError("non-finite", f"some samples are NaN, infinite or beyond {LOUDEST:g} times full scale")
-    return audio
+    if seconds < settings.min_seconds or not num_samples:
+        raise AudioError("too-short", f"{seconds:.3f} s of audio, at least {settings.min_seconds} s wanted")
 
 
 def select_channels(
@@ -139,6 +165,22 @@ def resample(samples: NDArray[np.float32], source_hz: float, target_hz: float) -
     if source_hz == target_hz:
         return samples
     return soxr.resample(samples, source_hz, target_hz, quality="HQ")  # type: ignore[no-any-return]
+
+
+class Resampler:
+    """`resample` for samples that come block after block: together its blocks are the same values."""
+
+    def __init__(self, source_hz: float, target_hz: float):
+        is_needed = source_hz != target_hz
+        self._stream = soxr.ResampleStream(source_hz, target_hz, 1, dtype="float32") if is_needed else None
+
+    def add(self, samples: NDArray[np.float32], is_last: bool = False) -> NDArray[np.float32]:
+        """Return what can be said after a block (N,)."""
+        return self._stream.resample_chunk(samples, is_last) if self._stream else samples
+
+    def finish(self) -> NDArray[np.float32]:
+        """Return what follows the last block."""
+        return self.add(np.empty(0, np.float32), is_last=True)
 
 
 @contextmanager
@@ -179,8 +221,8 @@ def _check_header(stream: Stream, settings: AudioSettings) -> None:
 
 def _read(
     stream: Stream, settings: AudioSettings, offset_seconds: float | None, duration_seconds: float | None
-) -> NDArray[np.float32]:
-    """Return the samples (channels, N) of a recording or a segment."""
+) -> Iterator[NDArray[np.float32]]:
+    """Yield the samples (N, channels) of a recording or a segment, block after block."""
     rate = stream.sample_rate
     end = None if stream.is_cut else stream.num_frames
     start = round((offset_seconds or 0.0) * rate)
@@ -194,11 +236,15 @@ def _read(
     limit = int(settings.max_seconds * rate)
     if expected is not None and expected > limit:
         raise _too_long(f"{expected / rate:.1f} s", settings)
-    most = limit + 1 if wanted is None else wanted
-    samples, stop = _read_samples(stream, start, most, expected)
-    count = len(samples)
-    if count > limit:
-        raise _too_long("goes on", settings)
+    count, stop = 0, None
+    try:
+        for samples in _read_blocks(stream, start, limit + 1 if wanted is None else wanted, expected):
+            count += len(samples)
+            if count > limit:
+                raise _too_long("goes on", settings)
+            yield samples
+    except DecodingError as error:
+        stop = error
     is_short = expected is not None and count < expected - stream.slack_seconds * rate
     if wanted is not None and is_short and end is None and not stream.is_cut and stop is None:
         raise _out_of_range(start, wanted, start + count, rate)
@@ -206,7 +252,6 @@ def _read(
     if (breaks_off or (stream.is_cut and wanted is None)) and (settings.truncated == "fail" or not count):
         told = "" if end is None or expected is None else f" of {expected / rate:.2f} s"
         raise AudioError("truncated", f"breaks off after {count / rate:.2f} s{told}{f' ({stop})' if stop else ''}")
-    return np.ascontiguousarray(samples.T)
 
 
 def _out_of_range(start: int, wanted: int | None, end: int | None, rate: int) -> AudioError:
@@ -219,25 +264,29 @@ def _too_long(length: str, settings: AudioSettings) -> AudioError:
     return AudioError("too-long", f"{length}, beyond the {settings.max_seconds:g} s that audio.max_seconds allows")
 
 
-def _read_samples(
-    stream: Stream, start: int, most: int, expected: int | None
-) -> tuple[NDArray[np.float32], DecodingError | None]:
-    """Read up to ``most`` samples from ``start`` on: (N, channels), and what stopped the decoder, if not the end."""
-    first = min(BLOCK_FRAMES if expected is None else expected + 1, FIRST_BYTES // (4 * stream.num_channels), most)
-    buffer = np.empty((first, stream.num_channels), np.float32)
-    count = 0
-    try:
-        if start:
-            stream.seek(start)
-        while count < most:
-            if count == len(buffer):
-                larger = np.empty((min(2 * count, most), stream.num_channels), np.float32)
-                larger[:count] = buffer
-                buffer = larger
-            added = stream.read(buffer[count:])
-            if not added:
-                break
-            count += added
-    except DecodingError as error:
-        return buffer[:count], error
-    return buffer[:count], None
+def _read_blocks(stream: Stream, start: int, most: int, expected: int | None) -> Iterator[NDArray[np.float32]]:
+    """Yield up to ``most`` samples from ``start`` on, in one block (N, channels) where it is not too large.
+
+    Raises:
+        DecodingError: the decoder gives up; what it gave before was yielded.
+    """
+    largest = BLOCK_BYTES // (4 * stream.num_channels)
+    size = BLOCK_FRAMES if expected is None else expected + 1
+    if start:
+        stream.seek(start)
+    while most > 0:
+        buffer = np.empty((min(size, largest, most), stream.num_channels), np.float32)
+        count, stop = 0, None
+        try:
+            while count < len(buffer) and (added := stream.read(buffer[count:])):
+                count += added
+        except DecodingError as error:
+            stop = error
+        if count:
+            yield buffer[:count]
+        if stop:
+            raise stop
+        if count < len(buffer):
+            return
+        most -= count
+        size *= 2

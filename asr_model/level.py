@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SILENCE_DB", "Levels", "levels_of", "loudness_lufs", "peak_db", "rms_db"]
+__all__ = ["SILENCE_DB", "SILENT", "LevelMeter", "Levels", "levels_of", "loudness_lufs", "peak_db", "rms_db"]
 
 SILENCE_DB = -150.0
 """Level of digital silence, and of all that is below this (24 bits reach -144 dB)."""
@@ -22,9 +22,32 @@ class Levels(NamedTuple):
     rms_db: float
 
 
+SILENT = Levels(SILENCE_DB, SILENCE_DB)
+
+
 def levels_of(samples: NDArray[np.float32]) -> Levels:
     """Return the levels of (N,), to a hundredth of a decibel."""
     return Levels(round(peak_db(samples), 2), round(rms_db(samples), 2))
+
+
+class LevelMeter:
+    """`levels_of` samples that come block after block."""
+
+    def __init__(self) -> None:
+        self._peak = self._energy = 0.0
+        self._num_samples = 0
+
+    def add(self, samples: NDArray[np.float32]) -> None:
+        """Take a block (N,) into account."""
+        self._peak = max(self._peak, _peak(samples))
+        self._energy += _power(samples) * len(samples)
+        self._num_samples += len(samples)
+
+    @property
+    def levels(self) -> Levels:
+        """The levels of all blocks together."""
+        power = self._energy / max(1, self._num_samples)
+        return Levels(round(_decibels(self._peak), 2), round(_decibels(math.sqrt(power)), 2))
 
 
 def peak_db(samples: NDArray[np.float32]) -> float:
@@ -33,13 +56,12 @@ def peak_db(samples: NDArray[np.float32]) -> float:
     >>> peak_db(np.array([0.0, -1.0], np.float32))
     0.0
     """
-    return _decibels(float(max(samples.max(), -samples.min())))
+    return _decibels(_peak(samples))
 
 
 def rms_db(samples: NDArray[np.float32]) -> float:
     """Return the level of the root mean square of samples (N,): a sine of peak 0 dB has -3 dB."""
-    # By numpy's pairwise sum, whose last bits depend neither on threads nor on a BLAS.
-    return _decibels(math.sqrt(float(np.square(samples).mean())))
+    return _decibels(math.sqrt(_power(samples)))
 
 
 def loudness_lufs(samples: NDArray[np.float32], sample_rate: int) -> float:
@@ -53,6 +75,15 @@ def loudness_lufs(samples: NDArray[np.float32], sample_rate: int) -> float:
     repeated = np.resize(samples, max(shortest, len(samples)))
     lufs = float(pyloudnorm.Meter(sample_rate).integrated_loudness(repeated.astype(np.float64)))
     return max(SILENCE_DB, lufs)
+
+
+def _peak(samples: NDArray[np.float32]) -> float:
+    return float(max(samples.max(), -samples.min()))
+
+
+def _power(samples: NDArray[np.float32]) -> float:
+    # By numpy's pairwise sum, whose last bits depend neither on threads nor on a BLAS.
+    return float(np.square(samples).mean())
 
 
 def _decibels(amplitude: float) -> float:

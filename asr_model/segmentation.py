@@ -1,6 +1,8 @@
-"""Recording → speech segments, by energy: what lies between long pauses."""
+"""Recording → speech segments, by energy: what lies between long pauses. In bounded memory."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,13 +10,16 @@ from pydantic import Field
 
 from asr_model.config import Settings
 
-__all__ = ["SegmentationSettings", "speech_segments"]
+__all__ = ["SegmentationSettings", "Segmenter", "speech_segments"]
 
 FRAME_SECONDS = 0.01
 SILENCE_DB = -70.0
 """Root mean square (0 dB: full scale) below which nothing is speech."""
 MIN_CONTRAST_DB = 10.0
 """Where loud and quiet frames lie closer than this, there is no telling speech from pause: all is one stretch."""
+
+STRETCH_SECONDS = 300.0
+"""A longer recording is cut stretch by stretch of about this, each by what is loud and quiet in it."""
 
 
 class SegmentationSettings(Settings):
@@ -59,6 +64,41 @@ def speech_segments(
     cut = [piece for segment in segments for piece in _cut(*segment, levels, settings.max_seconds)]
     # The last frame is followed by less than a frame of samples, which belong to it.
     return [(start * frame, len(samples) if end == num_frames else end * frame) for start, end in cut]
+
+
+class Segmenter:
+    """`speech_segments` of samples that come block after block, of which only the last stretch is held."""
+
+    def __init__(self, sample_rate: int, settings: SegmentationSettings):
+        self._sample_rate, self._settings = sample_rate, settings
+        pause = settings.min_pause_seconds + settings.padding_seconds
+        self._pause = round(pause * sample_rate)
+        self._stretch = round((STRETCH_SECONDS + settings.max_seconds + pause) * sample_rate)
+        self._begin = 0
+        self._held = np.empty(0, np.float32)
+
+    def add(self, samples: NDArray[np.float32]) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Take a block (N,) and yield start and samples of each segment that is complete."""
+        held, place = np.concatenate([self._held, samples]), 0
+        while len(held) - place > self._stretch:
+            stretch = held[place : place + self._stretch]
+            spans = speech_segments(stretch, self._sample_rate, self._settings)
+            # Speech near the end may go on: it is looked at again together with what follows.
+            goes_on = spans and spans[-1][1] > len(stretch) - self._pause
+            rest = spans.pop()[0] if goes_on else len(stretch) - self._pause
+            yield from self._segments(stretch, spans)
+            place, self._begin = place + rest, self._begin + rest
+        self._held = held[place:].copy()
+
+    def finish(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Yield start and samples of each segment that is left."""
+        yield from self._segments(self._held, speech_segments(self._held, self._sample_rate, self._settings))
+
+    def _segments(
+        self, samples: NDArray[np.float32], spans: list[tuple[int, int]]
+    ) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        for start, end in spans:
+            yield self._begin + start, samples[start:end].copy()  # a view would keep all of the samples
 
 
 def _levels(frames: NDArray[np.float32]) -> NDArray[np.float64]:

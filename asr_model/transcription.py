@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from asr_model.audio import Audio, AudioSettings, decode, resample, select_channels
+from asr_model.audio import Audio, AudioError, AudioSettings, Resampler, decode_blocks, select_channels
 from asr_model.config import Settings
 from asr_model.decoding import DecoderChoice, Hypothesis, Tuned
 from asr_model.external import Whisper
-from asr_model.level import Levels, levels_of
+from asr_model.level import SILENT, LevelMeter, Levels
+from asr_model.memory import give_back_memory
 from asr_model.recognizer import Recognizer
 from asr_model.records import Layout, Segment, Transcript, Utterance, Word
-from asr_model.segmentation import SegmentationSettings, speech_segments
+from asr_model.segmentation import SegmentationSettings, Segmenter
 
-__all__ = ["Speech", "TranscribeSettings", "find_speech", "transcribe"]
+__all__ = ["Speech", "TranscribeSettings", "Transcriber"]
+
+WAITING_SECONDS = 300.0
+"""Speech that is recognized together, so that segments of like length are found for each batch."""
 
 
 class TranscribeSettings(Settings):
@@ -36,22 +41,21 @@ class TranscribeSettings(Settings):
     max_failure_rate: float = Field(default=0.05, ge=0, le=1)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Speech:
-    """The speech in one channel of a recording: where, and its samples (N,) float32 at ``sample_rate`` Hz."""
+    """What is said in one channel of a recording: where, in samples at ``sample_rate`` Hz, and in which words.
+
+    ``source`` is the recording without its samples.
+    """
 
     utterance: Utterance
     channel: int
     source: Audio
-    levels: Levels
     sample_rate: int
-    spans: list[tuple[int, int]]
-    samples: NDArray[np.float32]
-
-    @property
-    def pieces(self) -> list[NDArray[np.float32]]:
-        """Samples of each stretch of speech."""
-        return [self.samples[start:end] for start, end in self.spans]
+    duration: float = 0.0
+    levels: Levels = SILENT
+    spans: list[tuple[int, int]] = field(default_factory=list)
+    hypotheses: list[Hypothesis] = field(default_factory=list)
 
     @property
     def times(self) -> list[tuple[float, float]]:
@@ -60,30 +64,81 @@ class Speech:
         return [(begin + start / self.sample_rate, begin + end / self.sample_rate) for start, end in self.spans]
 
 
-def find_speech(file: BinaryIO, utterance: Utterance, settings: TranscribeSettings, sample_rate: int) -> list[Speech]:
-    """Decode a recording, resample it to ``sample_rate``, and return the speech in each channel wanted.
+class Transcriber:
+    """Transcribes recordings one after the other, however long: what waits to be recognized together is bounded."""
 
-    Raises:
-        AudioError: the audio cannot be used.
-    """
-    audio = decode(file, settings.audio, utterance.offset, utterance.duration)
-    found = []
-    for channel, native in select_channels(audio, utterance.channel, settings.audio.channels):
-        samples = resample(native, audio.sample_rate, sample_rate)
-        spans = speech_segments(samples, sample_rate, settings.segmentation)
-        found.append(Speech(utterance, channel, audio, levels_of(native), sample_rate, spans, samples))
-    return found
+    def __init__(self, recognizer: Recognizer | Whisper, settings: TranscribeSettings):
+        self._recognizer, self._settings = recognizer, settings
+        self._waiting: list[tuple[Speech, NDArray[np.float32]]] = []
+        self._num_waiting = 0
+
+    def listen(self, file: BinaryIO, utterance: Utterance) -> list[Speech]:
+        """Read a recording and return what is said in each channel wanted, complete after `transcripts`.
+
+        Raises:
+            AudioError: the audio cannot be used.
+        """
+        settings, sample_rate = self._settings, self._recognizer.sample_rate
+        heard: dict[int, _Channel] = {}
+        try:
+            for block in decode_blocks(file, settings.audio, utterance.offset, utterance.duration):
+                for number, samples in select_channels(block, utterance.channel, settings.audio.channels):
+                    if number not in heard:
+                        source = replace(block, samples=block.samples[:, :0].copy())
+                        heard[number] = _Channel(Speech(utterance, number, source, sample_rate), settings.segmentation)
+                    self._wait(heard[number].speech, heard[number].add(samples))
+            for channel in heard.values():
+                self._wait(channel.speech, channel.finish())
+        except AudioError:
+            self._waiting = [waiting for waiting in self._waiting if waiting[0].utterance is not utterance]
+            raise
+        return [channel.speech for channel in heard.values()]
+
+    def transcripts(self, speeches: list[Speech]) -> list[Transcript]:
+        """Recognize what waits and return the transcript of each of ``speeches``."""
+        self._recognize()
+        return [_transcript(speech, self._recognizer.step_seconds) for speech in speeches]
+
+    def _wait(self, speech: Speech, segments: Iterable[tuple[int, NDArray[np.float32]]]) -> None:
+        for start, samples in segments:
+            speech.spans.append((start, start + len(samples)))
+            self._waiting.append((speech, samples))
+            self._num_waiting += len(samples)
+            if self._num_waiting > WAITING_SECONDS * speech.sample_rate:
+                self._recognize()
+
+    def _recognize(self) -> None:
+        found = self._recognizer.recognize([samples for _, samples in self._waiting], self._settings.batch_frames)
+        for (speech, _), hypothesis in zip(self._waiting, found, strict=True):
+            speech.hypotheses.append(hypothesis)
+        self._waiting, self._num_waiting = [], 0
+        give_back_memory()
 
 
-def transcribe(speeches: list[Speech], recognizer: Recognizer | Whisper, batch_frames: int) -> list[Transcript]:
-    """Return a transcript for each of ``speeches``, recognized together."""
-    hypotheses = iter(recognizer.recognize([piece for s in speeches for piece in s.pieces], batch_frames))
-    step = recognizer.step_seconds
-    return [_transcript(speech, [next(hypotheses) for _ in speech.spans], step) for speech in speeches]
+class _Channel:
+    """A channel that is being read, block after block."""
+
+    def __init__(self, speech: Speech, settings: SegmentationSettings):
+        self.speech = speech
+        self._num_samples = 0
+        self._meter = LevelMeter()
+        self._resampler = Resampler(speech.source.sample_rate, speech.sample_rate)
+        self._segmenter = Segmenter(speech.sample_rate, settings)
+
+    def add(self, samples: NDArray[np.float32]) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        self._num_samples += len(samples)
+        self._meter.add(samples)
+        return self._segmenter.add(self._resampler.add(samples))
+
+    def finish(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        self.speech.duration = self._num_samples / self.speech.source.sample_rate
+        self.speech.levels = self._meter.levels
+        yield from self._segmenter.add(self._resampler.finish())
+        yield from self._segmenter.finish()
 
 
-def _transcript(speech: Speech, hypotheses: list[Hypothesis], step_seconds: float) -> Transcript:
-    utterance, source = speech.utterance, speech.source
+def _transcript(speech: Speech, step_seconds: float) -> Transcript:
+    utterance, source, hypotheses = speech.utterance, speech.source, speech.hypotheses
     segments = [
         Segment(
             start=round(start, 3),
@@ -100,7 +155,7 @@ def _transcript(speech: Speech, hypotheses: list[Hypothesis], step_seconds: floa
         channel=speech.channel,
         pred_text=" ".join(s.text for s in segments),
         confidence=round(sum(s.confidence * (s.end - s.start) for s in segments) / seconds, 3) if segments else None,
-        duration=round(source.duration, 6),
+        duration=round(speech.duration, 6),
         sample_rate=source.sample_rate,
         codec=source.codec,
         num_channels=source.num_channels,

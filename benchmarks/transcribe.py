@@ -72,19 +72,18 @@ def transcribe_group(paths: list[str]) -> list[str]:
 
     from asr_model.recognizer import load_recognizer, recognizer_file
     from asr_model.records import Utterance
-    from asr_model.transcription import TranscribeSettings, find_speech, transcribe
+    from asr_model.transcription import Transcriber, TranscribeSettings
     from pipelines.resources import shipped_recognizer
 
     torch.set_num_threads(1)
     weights = recognizer_file(shipped_recognizer())
     recognizer = load_recognizer(Path(weights).read_bytes(), weights)
-    settings = TranscribeSettings()
-    rate = recognizer.settings.features.sample_rate
+    transcriber = Transcriber(recognizer, TranscribeSettings())
     speeches = []
     for path in paths:
         with open(path, "rb") as file:
-            speeches += find_speech(file, Utterance(path, path), settings, rate)
-    return [transcript.pred_text for transcript in transcribe(speeches, recognizer, settings.batch_frames)]
+            speeches += transcriber.listen(file, Utterance(path, path))
+    return [transcript.pred_text for transcript in transcriber.transcripts(speeches)]
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from asr_model.decoding import DecoderChoice
 from asr_model.external import WHISPER, Whisper, load_whisper
 from asr_model.recognizer import Recognizer, load_recognizer, recognizer_file
 from asr_model.records import Failure, Transcript, to_table
-from asr_model.transcription import Speech, TranscribeSettings, find_speech, transcribe
+from asr_model.transcription import Speech, Transcriber, TranscribeSettings
 from pipelines.planning import Unit
 from pipelines.reading import read_audio
 from pipelines.resources import shipped_recognizer
@@ -61,14 +61,14 @@ def transcribe_unit(unit: Unit, recognizer: str | None, settings: TranscribeSett
     loaded = _recognizer(recognizer, settings.decoder)
     speeches: list[Speech] = []
     failures: list[Failure] = []
-    sample_rate = loaded.sample_rate
+    transcriber = Transcriber(loaded, settings)
     for utterance in unit.utterances:
-        found = read_audio(utterance, lambda file, row=utterance: find_speech(file, row, settings, sample_rate))  # type: ignore[misc]
+        found = read_audio(utterance, lambda file, row=utterance: transcriber.listen(file, row))  # type: ignore[misc]
         if isinstance(found, Failure):
             failures.append(found)
         else:
             speeches.extend(found)
-    transcripts = transcribe(speeches, loaded, settings.batch_frames)
+    transcripts = transcriber.transcripts(speeches)
     table = to_table(
         Transcript, transcripts, {"recognizer": loaded.digest, "settings": settings.model_dump(mode="json")}
     )

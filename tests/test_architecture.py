@@ -33,7 +33,7 @@ SETTINGS = {
 }
 FORBIDDEN_NAMES = {"utils", "util", "base", "common", "manager", "helpers", "misc"}
 ORDER = [
-    {"config", "level", "presets", "statistics", "streams"},
+    {"config", "level", "memory", "presets", "statistics", "streams"},
     {"containers", "sound_files", "intervals"},
     {"audio", "census", "mel", "text", "layers", "records", "segmentation", "shards"},
     {"captions", "groups", "nist", "normalization"},

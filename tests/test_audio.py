@@ -8,7 +8,17 @@ import numpy as np
 import pytest
 import soundfile
 
-from asr_model.audio import Audio, AudioError, AudioSettings, decode, resample, select_channels
+from asr_model import audio as decoding
+from asr_model.audio import (
+    Audio,
+    AudioError,
+    AudioSettings,
+    Resampler,
+    decode,
+    decode_blocks,
+    resample,
+    select_channels,
+)
 
 ANY = AudioSettings()
 
@@ -419,3 +429,25 @@ def test_a_disk_or_network_that_fails_is_not_taken_for_a_cut_file(container):
 def test_a_format_that_is_known_and_not_read_is_called_by_its_name(data, name):
     with pytest.raises(AudioError, match=f"{name}.*is not read"):
         decode(BytesIO(data), ANY)
+
+
+@pytest.mark.parametrize("hz", [8000, 11025, 16000, 44100, 48000])
+@pytest.mark.parametrize("block", [999, 16_384, 10**6])
+def test_resampling_block_after_block_gives_the_same_values(hz, block):
+    samples = noise(seconds=3.0)
+    resampler = Resampler(hz, 16000)
+    blocks = [resampler.add(samples[at : at + block]) for at in range(0, len(samples), block)]
+    assert np.array_equal(np.concatenate([*blocks, resampler.finish()]), resample(samples, hz, 16000))
+
+
+@pytest.mark.parametrize(("container", "subtype"), [("WAV", "PCM_16"), ("FLAC", "PCM_16"), ("OGG", "VORBIS")])
+@pytest.mark.parametrize(("offset", "duration"), [(None, None), (1.5, 2.0), (3.0, None)])
+def test_blocks_are_bounded_and_are_together_the_whole(monkeypatch, container, subtype, offset, duration):
+    file = encoded(np.stack([noise(seconds=5.0), tone(seconds=5.0)], axis=1), container=container, subtype=subtype)
+    whole = decode(file, ANY, offset, duration)
+    monkeypatch.setattr(decoding, "BLOCK_BYTES", 40_000)
+    blocks = list(decode_blocks(file, ANY, offset, duration))
+    assert len(blocks) > 1
+    assert all(block.samples.nbytes <= 40_000 for block in blocks)
+    assert np.array_equal(np.concatenate([block.samples for block in blocks], axis=1), whole.samples)
+    assert np.array_equal(decode(file, ANY, offset, duration).samples, whole.samples)

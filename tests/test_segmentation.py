@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from asr_model.segmentation import SegmentationSettings, speech_segments
+from asr_model import segmentation
+from asr_model.segmentation import SegmentationSettings, Segmenter, speech_segments
 
 RATE = 8000
 DEFAULT = SegmentationSettings()
@@ -97,3 +98,46 @@ def test_where_paddings_meet_the_cut_lies_in_the_pause(padding, bursts, seconds)
     first, second = found(recording(*bursts, seconds=seconds), SegmentationSettings(padding_seconds=padding))
     (_, last_end), (next_start, _) = bursts
     assert last_end - 0.02 <= first[1] <= second[0] <= next_start + 0.02
+
+
+def streamed(samples, block, settings=DEFAULT):
+    """Return (start, end) of what a segmenter yields of samples in blocks, having compared the samples."""
+    segmenter = Segmenter(RATE, settings)
+    segments = [s for at in range(0, len(samples), block) for s in segmenter.add(samples[at : at + block])]
+    segments += segmenter.finish()
+    assert all(np.array_equal(piece, samples[start : start + len(piece)]) for start, piece in segments)
+    return [(start / RATE, (start + len(piece)) / RATE) for start, piece in segments]
+
+
+@pytest.mark.parametrize("block", [1000, 7919, 10**6])
+def test_blocks_of_a_recording_give_the_segments_of_the_whole(block):
+    samples = recording((1, 2.5), (4, 4.5), (7, 10.0))
+    assert streamed(samples, block) == found(samples)
+    assert streamed(samples[:0], block) == []
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_stretches_of_a_long_recording_lose_no_speech_and_split_no_word(monkeypatch, seed):
+    monkeypatch.setattr(segmentation, "STRETCH_SECONDS", 3.0)
+    draw = np.random.default_rng(seed)
+    starts = 1 + 3.5 * np.arange(40) + draw.uniform(0, 0.5, 40)
+    bursts = [(start, start + draw.uniform(0.3, 2.2)) for start in starts]
+    samples = recording(*bursts, seconds=145.0)
+    settings = SegmentationSettings(max_seconds=6.0)
+    segments = streamed(samples, 7919, settings)
+    assert len(segments) == len(bursts)
+    for (start, end), (first, last) in zip(segments, bursts, strict=True):
+        assert start <= first < last <= end
+    assert streamed(samples, 50_000, settings) == segments
+
+
+def test_a_long_recording_without_pauses_loses_nothing_and_what_is_held_is_bounded(monkeypatch):
+    monkeypatch.setattr(segmentation, "STRETCH_SECONDS", 3.0)
+    samples = recording((0, 100), seconds=100.0)
+    segments = streamed(samples, 1000, SegmentationSettings(max_seconds=4.0))
+    assert [end for _, end in segments[:-1]] == [start for start, _ in segments[1:]]
+    assert (segments[0][0], segments[-1][1]) == (0.0, 100.0)
+    segmenter = Segmenter(RATE, SegmentationSettings(max_seconds=4.0))
+    for at in range(0, len(samples), 1000):
+        list(segmenter.add(samples[at : at + 1000]))
+        assert len(segmenter._held) <= 8.1 * RATE
