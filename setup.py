@@ -31,6 +31,7 @@ setup(
         "matplotlib>=3.9",
         "numpy>=2.0,<2.5",
         "num2words>=0.5.14",
+        "orjson>=3.10",
         "pandas>=2.2",
         "pillow>=11",
         "pyarrow>=20,<26",

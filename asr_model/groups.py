@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from functools import cache
+from itertools import pairwise
 
 from asr_model.records import Transcript, Utterance
 
@@ -16,6 +18,7 @@ NONE = "none"
 DURATION_BOUNDS = (2, 5, 10, 30, 60, 300, 1800)
 LEVEL_BOUNDS = (-60, -50, -40, -30, -20)
 _LEVEL_COLUMNS = ("level_db", "rms_db", "rms_dbfs")
+_NUMBERS = (int, float)
 _LEADING_NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 
@@ -26,21 +29,20 @@ def group_value(name: str, reference: Utterance, transcript: Transcript | None) 
     full scale, as a column ``level_db`` or else the transcript says; or a column of the reference, or else of the
     transcript.
     """
+    value: object
     if name == "channel":
-        channel = transcript.channel if transcript else reference.channel_number
-        return NONE if channel is None else str(channel)
+        value = transcript.channel if transcript else reference.channel_number
+        return NONE if value is None else str(value)
     if name == "duration_band":
-        duration = (transcript.duration if transcript else 0.0) or reference.duration
-        return _band(duration or None, DURATION_BOUNDS, "s")
-    if name == "level_band":
+        return _band((transcript.duration if transcript else 0.0) or reference.duration or None, DURATION_BOUNDS, "s")
+    if name in ("codec", "sample_rate"):
+        value = getattr(transcript, name, None)
+    elif name == "speaker":
+        value = reference.speaker or (transcript.speaker if transcript else None)
+    elif name == "level_band":
         levels = [_column(name, reference, transcript) for name in _LEVEL_COLUMNS]
         levels.append(transcript.rms_db if transcript else None)
         return _band(next((level for level in levels if level is not None), None), LEVEL_BOUNDS, "dB")
-    value: object
-    if name == "speaker":
-        value = reference.speaker or (transcript.speaker if transcript else None)
-    elif name in ("codec", "sample_rate"):
-        value = getattr(transcript, name, None)
     else:
         value = _column(name, reference, transcript)
     return NONE if value in (None, "", 0) else str(value)
@@ -71,11 +73,12 @@ def _band(value: object, bounds: tuple[int, ...], unit: str) -> str:
     >>> [_band(number, (2, 5), "s") for number in (1.9, 2, 7, None)]
     ['under 2 s', '2 to 5 s', '5 s and more', 'none']
     """
-    if not isinstance(value, int | float) or isinstance(value, bool):
+    if not isinstance(value, _NUMBERS) or isinstance(value, bool):
         return NONE
-    number = bisect_right(bounds, value)
-    if number == 0:
-        return f"under {bounds[0]} {unit}"
-    if number == len(bounds):
-        return f"{bounds[-1]} {unit} and more"
-    return f"{bounds[number - 1]} to {bounds[number]} {unit}"
+    return _labels(bounds, unit)[bisect_right(bounds, value)]
+
+
+@cache
+def _labels(bounds: tuple[int, ...], unit: str) -> list[str]:
+    between = [f"{low} to {high} {unit}" for low, high in pairwise(bounds)]
+    return [f"under {bounds[0]} {unit}", *between, f"{bounds[-1]} {unit} and more"]

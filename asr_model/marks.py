@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asr_model.confusions import Confusions
+from asr_model.edits import Alignment
 from asr_model.normalization import Normalize
 from asr_model.records import Transcript, Utterance, Word
-from asr_model.scoring import EvaluateSettings, Score, edits, normalize_of
+from asr_model.scoring import EvaluateSettings, normalize_of
 
 __all__ = ["Marks"]
 
@@ -32,6 +34,7 @@ class Marks:
     by how far off in time. ``silence``: words recognized outside all segments of the reference, and its seconds.
     """
 
+    confusions: Confusions = field(default_factory=Confusions)
     keywords: dict[str, NDArray[np.int64]] = field(default_factory=dict)
     confidences: NDArray[np.float64] = field(default_factory=lambda: np.zeros((len(UNITS), CONFIDENCE_BINS, 3)))
     starts: NDArray[np.float64] = field(default_factory=lambda: np.zeros(TIME_BINS))
@@ -40,22 +43,25 @@ class Marks:
 
     def add(self, other: Marks) -> None:
         """Add another part's counts."""
+        self.confusions.add(other.confusions)
         for keyword, counts in other.keywords.items():
             self.keywords[keyword] = self.keywords.get(keyword, np.zeros(3, np.int64)) + counts
-        for name in [f.name for f in fields(self) if f.name != "keywords"]:
+        for name in [f.name for f in fields(self) if f.name not in ("confusions", "keywords")]:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
     def count(
-        self, reference: Utterance, transcript: Transcript | None, score: Score, settings: EvaluateSettings
+        self, reference: Utterance, transcript: Transcript | None, alignment: Alignment, settings: EvaluateSettings
     ) -> None:
         """Count one reference and its transcript."""
+        if alignment.edits:
+            self.confusions.count(alignment)
         times, spans = reference.extra.get("word_times"), reference.extra.get("segment_times")
         has_confidence = transcript is not None and transcript.confidence is not None
         if not (settings.keywords or has_confidence or times or spans or (transcript and transcript.words)):
             return
-        said, heard = score.text.split(), score.pred_text.split()
+        said, heard, _ = alignment
         is_hit, is_right = [True] * len(said), [True] * len(heard)
-        partner = _partners(said, heard, is_hit, is_right)
+        partner = _partners(alignment, is_hit, is_right)
         normalize = normalize_of(settings)
         for keyword in settings.keywords:
             self._count_keyword(keyword, normalize(keyword).split(), said, heard, is_hit, is_right)
@@ -67,16 +73,17 @@ class Marks:
             for place, other in partner:
                 self.starts[_time_bin(words[other].start - times[place][0])] += 1
                 self.ends[_time_bin(words[other].end - times[place][1])] += 1
-        if spans is not None and words and score.duration:
+        duration = transcript.duration or reference.duration
+        if spans is not None and words and duration:
             inside = [any(start <= (w.start + w.end) / 2 < end for start, end in spans) for w in words]
             covered = _covered([*spans, *reference.extra.get("ignored_times", ())])
-            self.silence += (inside.count(False), max(0.0, score.duration - covered))
+            self.silence += (inside.count(False), max(0.0, duration - covered))
 
     def figures(self) -> dict[str, Any]:
         """Return the figures for a summary; what nothing is known of is None or empty."""
         unit = next((number for number, counts in enumerate(self.confidences) if counts[:, 2].any()), None)
         words, seconds = self.silence.tolist()
-        return {
+        return self.confusions.figures() | {
             "keywords": [[keyword, *self.keywords[keyword].tolist()] for keyword in sorted(self.keywords)],
             "calibration": None if unit is None else _calibration(UNITS[unit], self.confidences[unit]),
             "time_error": _time_error(self.starts, self.ends) if self.starts.any() else None,
@@ -110,14 +117,13 @@ class Marks:
                     self.confidences[unit, bin_of] += (confidence, right, 1)
 
 
-def _partners(said: list[str], heard: list[str], is_hit: list[bool], is_right: list[bool]) -> list[tuple[int, int]]:
+def _partners(alignment: Alignment, is_hit: list[bool], is_right: list[bool]) -> list[tuple[int, int]]:
     """Mark what is wrong and return the places (in the reference, in the transcript) of the hits."""
-    if said != heard:
-        for kind, left, right in edits(said, heard):
-            if kind != "insert":
-                is_hit[left] = False
-            if kind != "delete":
-                is_right[right] = False
+    for kind, left, right in alignment.edits:
+        if kind != "insert":
+            is_hit[left] = False
+        if kind != "delete":
+            is_right[right] = False
     hits = (place for place, hit in enumerate(is_hit) if hit)
     return list(zip(hits, (place for place, right in enumerate(is_right) if right), strict=True))
 

@@ -1,4 +1,7 @@
-"""The rows that files hold: dataclasses ↔ Arrow tables, with a stamp of settings in the Parquet footer."""
+"""The rows that files hold: dataclasses ↔ Arrow tables, with a stamp of settings in the Parquet footer.
+
+What there is a million of is not frozen: a frozen class sets its fields one by one, five times as slowly.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,7 @@ Layout = Literal["auto", "manifest", "table", "kaldi", "lhotse", "ljspeech", "fo
 """How a corpus lies on disk (see `pipelines.corpora`); ``auto`` is what is found there."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Utterance:
     """One thing to read from an archive: a recording, a channel of it, or a segment.
 
@@ -134,7 +137,7 @@ class Word:
     confidence: float
 
 
-@dataclass(frozen=True)
+@dataclass
 class Transcript:
     """One channel of a recording, or of a segment, with the recognized ``pred_text`` and what the source was.
 
@@ -166,13 +169,13 @@ class Transcript:
 @cache
 def schema(record: type) -> pa.Schema:
     """Return the Arrow schema of a record class; free-form mappings are stored as JSON text."""
-    hints = get_type_hints(record)
+    hints = _hints(record)
     return pa.schema([_arrow_field(f.name, hints[f.name]) for f in dataclasses.fields(record)])
 
 
 def to_table(record: type, rows: Sequence[Any], stamp: dict[str, Any]) -> pa.Table:
     """Return ``rows`` as an Arrow table whose schema metadata (Parquet: the footer) holds ``stamp`` as JSON."""
-    hints = get_type_hints(record)
+    hints = _hints(record)
     names = [f.name for f in dataclasses.fields(record)]
     values = zip(*map(attrgetter(*names), rows), strict=True) if rows else ((),) * len(names)
     columns = {
@@ -202,6 +205,11 @@ def read_stamp(metadata: dict[bytes, bytes] | None, source: str) -> dict[str, An
     if stamp["format"] > FORMAT:
         raise ValueError(f"{source}: file format {stamp['format']}, this version reads up to {FORMAT}")
     return stamp
+
+
+@cache
+def _hints(record: type) -> dict[str, Any]:
+    return get_type_hints(record)
 
 
 _SCALARS = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_(), bytes: pa.binary()}

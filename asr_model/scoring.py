@@ -5,27 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Literal, cast
 
 import jiwer
 from pydantic import Field
 from rapidfuzz.distance import Levenshtein
 
 from asr_model.config import Settings
+from asr_model.edits import Alignment, align
 from asr_model.groups import group_value
 from asr_model.normalization import Normalize, StepName, make_normalize
 from asr_model.records import Segment, Transcript, Utterance, Word
 
 __all__ = [
-    "AlignedWord",
     "ErrorCounts",
     "EvaluateSettings",
     "Score",
-    "align_words",
     "character_errors",
-    "edits",
     "normalize_of",
     "score",
+    "score_aligned",
     "without_times",
     "word_errors",
 ]
@@ -100,7 +98,7 @@ class ErrorCounts:
         return self.hits / self.num_reference * self.hits / num_hypothesis
 
 
-@dataclass(frozen=True)
+@dataclass
 class Score:
     """One reference and its transcript: a row of ``per_file``.
 
@@ -142,28 +140,6 @@ class Score:
         return self.substitutions + self.deletions + self.insertions
 
 
-@dataclass(frozen=True)
-class AlignedWord:
-    """A step of an alignment: ``kind`` is hit, substitution, deletion or insertion; a side may be empty."""
-
-    kind: Literal["hit", "substitution", "deletion", "insertion"]
-    reference: str
-    hypothesis: str
-
-
-def edits(reference: Sequence[str], hypothesis: Sequence[str]) -> list[tuple[str, int, int]]:
-    """Return what turns ``reference`` into ``hypothesis`` (replace, delete, insert) with both positions, from the left.
-
-    Of all alignments with the fewest errors it is this one: equal beginnings and endings are paired; between them,
-    read from the end, a deletion is taken where one is on some shortest way, else a substitution, else an insertion,
-    else a hit. (That is RapidFuzz's rule, and so jiwer's. Texts of many thousand words are halved, each half by it.)
-
-    >>> edits("a b".split(), "a c d".split())
-    [('insert', 1, 1), ('replace', 1, 2)]
-    """
-    return cast(list[tuple[str, int, int]], Levenshtein.editops(reference, hypothesis).as_list())
-
-
 def word_errors(references: Sequence[str], hypotheses: Sequence[str]) -> ErrorCounts:
     """Return the word errors of ``hypotheses``, each aligned to its reference with the fewest errors."""
     return _total(jiwer.process_words(list(references), list(hypotheses))) if references else ErrorCounts()
@@ -175,7 +151,14 @@ def character_errors(references: Sequence[str], hypotheses: Sequence[str]) -> Er
 
 
 def score(reference: Utterance, transcript: Transcript | None, settings: EvaluateSettings) -> Score:
-    """Return the score of a transcript (None: there is none) against its reference.
+    """Return the score of a transcript (None: there is none) against its reference."""
+    return score_aligned(reference, transcript, settings)[0]
+
+
+def score_aligned(
+    reference: Utterance, transcript: Transcript | None, settings: EvaluateSettings
+) -> tuple[Score, Alignment]:
+    """Return the `score`, and the alignment that it counts.
 
     ``text`` and ``pred_text`` of the score are normalized as the settings say, as they were compared.
     """
@@ -184,21 +167,26 @@ def score(reference: Utterance, transcript: Transcript | None, settings: Evaluat
         transcript = without_times(transcript, ignored)
     raw_text, raw_pred_text = reference.text or "", transcript.pred_text if transcript else ""
     text, pred_text = normalize(raw_text), normalize(raw_pred_text)
-    words = text.split()
-    counts = ErrorCounts(len(words)) if text == pred_text else _errors(words, pred_text.split())
-    distance = 0 if text == pred_text else Levenshtein.distance(text, pred_text)
-    raw_words = raw_text.split()
-    return Score(
+    alignment = align(text, pred_text)
+    distance = Levenshtein.distance(text, pred_text) if alignment.edits else 0
+    kinds = [kind for kind, _, _ in alignment.edits]
+    num_words, num_errors = len(alignment.said), len(kinds)
+    substitutions, deletions = kinds.count("replace"), kinds.count("delete")
+    raw_words, raw_errors = num_words, num_errors
+    if raw_text != text or raw_pred_text != pred_text:
+        raw = raw_text.split()
+        raw_words, raw_errors = len(raw), Levenshtein.distance(raw, raw_pred_text.split())
+    found = Score(
         audio_filepath=reference.audio_filepath,
         channel=transcript.channel if transcript else reference.channel_number,
         status="scored" if transcript else "missing",
-        wer=_rounded(counts.rate),
+        wer=round(num_errors / num_words, 6) if num_words else None,
         cer=round(distance / len(text), 6) if text else None,
-        num_words=len(words),
-        hits=counts.hits,
-        substitutions=counts.substitutions,
-        deletions=counts.deletions,
-        insertions=counts.insertions,
+        num_words=num_words,
+        hits=num_words - substitutions - deletions,
+        substitutions=substitutions,
+        deletions=deletions,
+        insertions=num_errors - substitutions - deletions,
         num_characters=len(text),
         character_errors=distance,
         duration=(transcript.duration if transcript else 0.0) or reference.duration,
@@ -207,10 +195,11 @@ def score(reference: Utterance, transcript: Transcript | None, settings: Evaluat
         text=text,
         pred_text=pred_text,
         offset=reference.offset,
-        raw_words=len(raw_words),
-        raw_errors=Levenshtein.distance(raw_words, raw_pred_text.split()),
+        raw_words=raw_words,
+        raw_errors=raw_errors,
         groups={name: group_value(name, reference, transcript) for name in settings.groups},
     )
+    return found, alignment
 
 
 def without_times(transcript: Transcript, spans: Sequence[tuple[float, float]]) -> Transcript:
@@ -232,29 +221,6 @@ def without_times(transcript: Transcript, spans: Sequence[tuple[float, float]]) 
     return replace(transcript, pred_text=text, words=words, segments=segments)
 
 
-def align_words(text: str, pred_text: str) -> list[AlignedWord]:
-    """Return the alignment of two normalized texts with the fewest word errors.
-
-    >>> [(w.kind, w.reference, w.hypothesis) for w in align_words("a b", "a c d")]
-    [('hit', 'a', 'a'), ('insertion', '', 'c'), ('substitution', 'b', 'd')]
-    """
-    result = jiwer.process_words([text], [pred_text])
-    reference, hypothesis = result.references[0], result.hypotheses[0]
-    aligned: list[AlignedWord] = []
-    for chunk in result.alignments[0]:
-        left = reference[chunk.ref_start_idx : chunk.ref_end_idx]
-        right = hypothesis[chunk.hyp_start_idx : chunk.hyp_end_idx]
-        if chunk.type == "equal":
-            aligned += [AlignedWord("hit", a, b) for a, b in zip(left, right, strict=True)]
-        elif chunk.type == "substitute":
-            aligned += [AlignedWord("substitution", a, b) for a, b in zip(left, right, strict=True)]
-        elif chunk.type == "delete":
-            aligned += [AlignedWord("deletion", word, "") for word in left]
-        else:
-            aligned += [AlignedWord("insertion", "", word) for word in right]
-    return aligned
-
-
 def normalize_of(settings: EvaluateSettings) -> Normalize:
     """Return the normalization that the settings ask for."""
     replacements = tuple(settings.replacements.items())
@@ -268,14 +234,3 @@ def _make_normalize(steps: tuple[StepName, ...], replacements: tuple[tuple[str, 
 
 def _total(result: jiwer.WordOutput | jiwer.CharacterOutput) -> ErrorCounts:
     return ErrorCounts(result.hits, result.substitutions, result.deletions, result.insertions)
-
-
-def _errors(reference: Sequence[str], hypothesis: Sequence[str]) -> ErrorCounts:
-    kinds = [kind for kind, _, _ in edits(reference, hypothesis)]
-    substitutions, deletions = kinds.count("replace"), kinds.count("delete")
-    hits = len(reference) - substitutions - deletions
-    return ErrorCounts(hits, substitutions, deletions, len(kinds) - substitutions - deletions)
-
-
-def _rounded(rate: float | None) -> float | None:
-    return None if rate is None else round(rate, 6)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from asr_model.config import Settings
+from asr_model.edits import edits
 from asr_model.intervals import LEVEL, resample
-from asr_model.scoring import edits
 
 __all__ = [
     "CompareSettings",

@@ -1,4 +1,4 @@
-"""Counts → the figures of a summary: rates, intervals, groups, frequent errors."""
+"""Counts → the figures of a summary: rates, intervals, groups."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from asr_model.groups import group_order
 from asr_model.intervals import rate_interval
 from asr_model.normalization import step_labels
 from asr_model.scoring import ErrorCounts, EvaluateSettings
-from asr_model.tally import CASE, CASES, FIGURES, HISTOGRAM_BINS, TOTAL, Group, Tally, top
+from asr_model.tally import CASE, CASES, FIGURES, HISTOGRAM_BINS, TOTAL, Group, Tally
 
 __all__ = ["describe", "figures_of"]
 
 MAX_GROUP_VALUES = 500
 """Values of a group that are listed, those with the most words; the others are summed under ``all others``."""
-MAX_FREQUENT = 100
-"""Confused, deleted and inserted words that are listed of each."""
 
 
 def figures_of(tally: Tally, settings: EvaluateSettings) -> dict[str, Any]:
@@ -36,9 +34,6 @@ def figures_of(tally: Tally, settings: EvaluateSettings) -> dict[str, Any]:
         "groups": _group_rows(tally.groups, settings),
         "invented": _invented(tally.groups.get((CASE, "empty reference")), tally.groups.get((CASE, "both empty"))),
         "histogram": [[f"{label}\u202f%", tally.histogram[number]] for number, label in enumerate(labels)],
-        "confusions": [[*pair, number] for pair, number in top(tally.confusions, MAX_FREQUENT)],
-        "deleted_words": [[word, number] for word, number in top(tally.deleted, MAX_FREQUENT)],
-        "inserted_words": [[word, number] for word, number in top(tally.inserted, MAX_FREQUENT)],
     }
 
 

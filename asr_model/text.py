@@ -13,7 +13,10 @@ __all__ = ["Alphabet", "normalize_text"]
 BLANK = 0
 _APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "`": "'", "ʼ": "'", "\u200c": None, "\u200d": None})
 """One apostrophe for all; the joiners that only shape letters go."""
-_ASCII = str.maketrans({chr(code): " " for code in range(128) if not chr(code).isalnum()} | {"'": "'", "`": "'"})
+_ASCII = bytes(
+    ord(letter.lower() if letter.isalnum() else "'" if letter in "'`" else " ") for letter in map(chr, range(128))
+).ljust(256)
+"""What becomes of each ASCII character."""
 _NOT_SPOKEN = re.compile(r"[^\w' ]|_")
 _LONE_APOSTROPHE = re.compile(r"(?<!\w)'|'(?!\w)")
 
@@ -27,8 +30,10 @@ def normalize_text(text: str) -> str:
     "don't press one please"
     """
     if text.isascii():
-        text = text.lower().translate(_ASCII)
-        return " ".join((_LONE_APOSTROPHE.sub(" ", text) if "'" in text else text).split())
+        text = text.encode().translate(_ASCII).decode().strip(" ")
+        if "'" in text:
+            text = _LONE_APOSTROPHE.sub(" ", text).strip(" ")
+        return " ".join(text.split()) if "  " in text else text
     text = unicodedata.normalize("NFKC", text.translate(_APOSTROPHES)).translate(_APOSTROPHES)
     text = unicodedata.normalize("NFKC", text.lower())
     text = _NOT_SPOKEN.sub(lambda found: found[0] if _is_mark(found[0]) else " ", text)

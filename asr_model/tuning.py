@@ -12,9 +12,10 @@ from torch import Tensor
 from asr_model.calibration import Calibration, fit_calibration
 from asr_model.config import Settings, SettingsError
 from asr_model.decoding import Beam, DecoderSettings, Greedy, OpenBeam
+from asr_model.edits import align_words
 from asr_model.networks import CtcNetwork
 from asr_model.recognizer import Recognizer
-from asr_model.scoring import ErrorCounts, align_words, word_errors
+from asr_model.scoring import ErrorCounts, word_errors
 
 __all__ = ["Tried", "TuneSettings", "best_of", "calibrate", "try_decoders"]
 

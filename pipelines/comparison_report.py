@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from asr_model.scoring import align_words
+from asr_model.edits import align_words
 from pipelines.findings import group_label
 from pipelines.pages import page_environment
 from pipelines.pictures import difference_whisker, percent, points

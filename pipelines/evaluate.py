@@ -7,30 +7,39 @@ import pickle
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
+from itertools import islice
 from typing import Any
 
 import apache_beam as beam
+import pyarrow as pa
 from apache_beam.metrics import Metrics
 
 import pipelines.io as io
+from asr_model.confusions import Confusions
+from asr_model.edits import align
 from asr_model.groups import KNOWN_GROUPS, NONE
 from asr_model.marks import Marks
 from asr_model.matching import match, recording_key
 from asr_model.normalization import STEP_VERSIONS
-from asr_model.records import Failure, Transcript, Utterance
-from asr_model.scoring import EvaluateSettings, Score, normalize_of, score
+from asr_model.records import Failure, Transcript, Utterance, to_table
+from asr_model.scoring import EvaluateSettings, Score, normalize_of, score_aligned
 from asr_model.summary import figures_of
 from asr_model.tally import Tally
 from pipelines import scores as score_files
-from pipelines.hypotheses import list_transcripts, read_transcripts, transcribed_with
+from pipelines.hypotheses import TranscriptLine, list_transcripts, read_transcripts, transcribed_with
 from pipelines.markdown import summary_markdown
-from pipelines.parts import Piece, Slice, cut, deal, no_garbage, part_path, read_pieces, remove_parts
+from pipelines.parts import Dealt, Piece, Slice, cut, deal, no_garbage, part_path, read_pieces, remove_parts
 from pipelines.progress import NAMESPACE
-from pipelines.references import list_references, read_references
+from pipelines.references import ReferenceLine, list_references, read_references
 from pipelines.report import render_report
 from pipelines.report_rows import Row, worst
 
 __all__ = ["EvaluateJob", "build", "job_of", "score_rows", "summarize"]
+
+CHUNK_ROWS = 2000
+"""Scores that are held as rows until they become a table: so few that a processor's cache holds them."""
+_TRANSCRIPTS = (TranscriptLine, Transcript)
+_LINES = (ReferenceLine, TranscriptLine)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,53 +99,53 @@ def deal_slice(source: Slice, output: str) -> Iterator[tuple[int, Piece]]:
 @no_garbage()
 def score_part(number: int, pieces: Iterable[Piece], job: EvaluateJob) -> int:
     """Score the rows of a part, write its scores, failures and counts to files, and return its number."""
-    rows: list[Row] = []
+    tables = [to_table(Score, [], {})]
     failures: list[Failure] = []
+    shown: list[Row] = []
     marks = Marks()
-    for row in score_rows(read_pieces(pieces), job.settings, marks):
-        if isinstance(row, Failure):
-            failures.append(row)
-        else:
-            rows.append(row)
-    rows.sort(key=lambda row: _order(row[0]))
+    results = score_rows(read_pieces(pieces), job.settings, marks)
+    while some := list(islice(results, CHUNK_ROWS)):
+        failures += [row for row in some if isinstance(row, Failure)]
+        rows = [row for row in some if not isinstance(row, Failure)]
+        tables.append(to_table(Score, [score for score, _ in rows], {}))
+        shown = worst(rows, shown)
     failures.sort(key=_order)
-    scores = [row for row, _ in rows]
+    scores = score_files.in_order(pa.concat_tables(tables))
     tally = Tally.of(scores, job.settings.groups)
     tally.count_failures(failures)
     score_files.write_part(job.output, number, scores, failures)
-    io.write_file(part_path(job.output, "tally", number, ".pickle"), pickle.dumps((tally, marks, worst(rows))))
-    milliseconds = sum(round(1000 * (row.duration or 0.0)) for row in scores)
-    for name, value in (("recordings", len(rows)), ("failures", len(failures)), ("audio_milliseconds", milliseconds)):
+    io.write_file(part_path(job.output, "tally", number, ".pickle"), pickle.dumps((tally, marks, shown)))
+    counts = {"recordings": tally.num_rows, "failures": len(failures), "audio_milliseconds": tally.milliseconds}
+    for name, value in counts.items():
         Metrics.counter(NAMESPACE, name).inc(value)
     return number
 
 
 def score_rows(
-    rows: Iterable[Utterance | Failure | Transcript], settings: EvaluateSettings, marks: Marks | None = None
+    rows: Iterable[Dealt], settings: EvaluateSettings, marks: Marks | None = None
 ) -> Iterator[Row | Failure]:
     """Yield the score of every reference, with its transcript, and what failed; all in memory.
 
     All rows of a recording must be there: this is the evaluation of a part, and of a corpus that is one. ``marks``,
     where given, count what is known of single words.
     """
-    recordings: dict[str, tuple[list[Utterance], list[Transcript]]] = defaultdict(lambda: ([], []))
+    recordings: dict[str, tuple[list[Any], list[Any]]] = defaultdict(lambda: ([], []))
     for row in rows:
         if isinstance(row, Failure):
             yield row
-        elif isinstance(row, Utterance):
-            recordings[recording_key(row.audio_filepath)][0].append(row)
         else:
-            recordings[recording_key(row.audio_filepath)][1].append(row)
-    for references, transcripts in recordings.values():
-        references.sort(key=_order)
-        transcripts.sort(key=_order)
-        for matched in match(references, transcripts):
+            side = isinstance(row, _TRANSCRIPTS)
+            recordings[recording_key(row.audio_filepath)][side].append(row)
+    for of_references, of_transcripts in recordings.values():
+        references, transcripts = _read(of_references), _read(of_transcripts)
+        yield from (row for row in references if isinstance(row, Failure))
+        for matched in match([row for row in references if isinstance(row, Utterance)], transcripts):
             if isinstance(matched, Failure):
                 yield matched
             else:
-                scored = score(*matched, settings)
+                scored, alignment = score_aligned(*matched, settings)
                 if marks is not None:
-                    marks.count(*matched, scored, settings)
+                    marks.count(*matched, alignment, settings)
                 yield scored, matched[1]
 
 
@@ -145,9 +154,12 @@ def summarize(
 ) -> dict[str, Any]:
     """Return the figures of scores and failures that are in memory."""
     settings = settings or EvaluateSettings()
-    tally = Tally.of(scores, settings.groups)
+    tally = Tally.of(to_table(Score, scores, {}), settings.groups)
     tally.count_failures(failures)
-    return figures_of(tally, settings)
+    confusions = Confusions()
+    for row in scores:
+        confusions.count(align(row.text, row.pred_text))
+    return figures_of(tally, settings) | confusions.figures()
 
 
 def finish(parts: list[int], job: EvaluateJob) -> dict[str, Any]:
@@ -165,7 +177,7 @@ def finish(parts: list[int], job: EvaluateJob) -> dict[str, Any]:
             counts, marks_of_part, rows = pickle.loads(file.read())
         tally.add(counts)
         marks.add(marks_of_part)
-        shown = worst([*shown, *rows])
+        shown = worst(rows, shown)
     _check_groups(tally, job.settings.groups)
     score_files.join_failures(job.output, parts)
     _check_failure_rate(tally, job)
@@ -202,6 +214,12 @@ def _check_failure_rate(tally: Tally, job: EvaluateJob) -> None:
 
 def _versions() -> dict[str, str]:
     return {name: version(name) for name in ("beamscribe", "rapidfuzz", "num2words")}
+
+
+def _read(rows: list[Any]) -> list[Any]:
+    """Return rows of a recording, lines among them read, in order."""
+    read = [row.read() if isinstance(row, _LINES) else row for row in rows]
+    return sorted(read, key=_order) if len(read) > 1 else read
 
 
 def _order(row: Utterance | Transcript | Score | Failure) -> tuple[str, int, float]:

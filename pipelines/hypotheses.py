@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Callable, Iterator
 from io import StringIO
 from typing import Any, Literal
@@ -12,11 +13,11 @@ import pipelines.io as io
 from asr_model.captions import parse_captions, parse_whisper
 from asr_model.nist import parse_ctm, parse_trn
 from asr_model.records import Segment, Transcript, Word
-from pipelines.lines import lines_between, number_of, numbered_lines, read_naming, read_text
+from pipelines.lines import Line, lines_between, name_in, number_of, numbered_lines, read_naming, read_text
 from pipelines.listing import is_pattern
-from pipelines.rows import parse_cell
+from pipelines.rows import parse_cell, parse_json
 
-__all__ = ["list_transcripts", "read_transcripts", "transcribed_with"]
+__all__ = ["TranscriptLine", "list_transcripts", "read_transcripts", "transcribed_with"]
 
 FORMATS = (".jsonl", ".ctm", ".trn", ".json", ".vtt", ".srt", ".csv", ".tsv", ".txt")
 """Of several in a folder, as Whisper writes them, the first is read: it says the most."""
@@ -65,8 +66,26 @@ def transcribed_with(source: str) -> dict[str, Any]:
     return {name: claim[name] for name in ("recognizer", "settings") if name in claim}
 
 
-def read_transcripts(path: str, start: int = 0, stop: int | None = None) -> Iterator[Transcript]:
-    """Yield the transcripts of a file, or of the JSON lines of it that begin in a range of bytes.
+class TranscriptLine(Line):
+    """A line of JSON in the NeMo manner that names a recording: ``audio_filepath``, ``pred_text``, and what else."""
+
+    __slots__ = ()
+
+    def read(self) -> Transcript:
+        """Return what else the line says.
+
+        Raises:
+            InputError: it is no transcript; the message names the line.
+        """
+        try:
+            return _transcript(parse_json(self.text))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            number = number_of(self.path, self.place)
+            raise io.InputError(f"{self.path}: line {number} is no transcript: {error!r}") from error
+
+
+def read_transcripts(path: str, start: int = 0, stop: int | None = None) -> Iterator[TranscriptLine | Transcript]:
+    """Yield the transcripts of a file; of JSON lines, those that begin in a range of bytes, to be read later.
 
     Raises:
         InputError: something in it is no transcript; the message names the line.
@@ -78,16 +97,14 @@ def read_transcripts(path: str, start: int = 0, stop: int | None = None) -> Iter
     return read_naming(path, _READERS[suffix]) if suffix in _READERS else io.read_rows(path, Transcript)
 
 
-def _read_json_lines(path: str, start: int = 0, stop: int | None = None) -> Iterator[Transcript]:
-    """Yield the rows of JSON lines in the NeMo manner: ``audio_filepath``, ``pred_text``, and what else is known."""
-    for place, line in lines_between(path, start, stop):
-        try:
-            yield _transcript(json.loads(line))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise io.InputError(f"{path}: line {number_of(path, place)} is no transcript: {error!r}") from error
+def _read_json_lines(path: str, start: int = 0, stop: int | None = None) -> Iterator[TranscriptLine | Transcript]:
+    for place, text in lines_between(path, start, stop):
+        name = name_in(text)
+        line = TranscriptLine(name or "", path, place, text)
+        yield line if name else line.read()
 
 
-def _read_json(path: str) -> Iterator[Transcript]:
+def _read_json(path: str) -> Iterator[TranscriptLine | Transcript]:
     """Yield what Whisper wrote of the recording that the file is named after, or NeMo's lines under this suffix."""
     text = read_text(path)
     try:
@@ -138,7 +155,7 @@ def _read_table(path: str) -> Iterator[Transcript]:
             raise ValueError(f"row {number} is no transcript: {error!r}") from error
 
 
-_READERS: dict[str, Callable[[str], Iterator[Transcript]]] = {
+_READERS: dict[str, Callable[[str], Iterator[TranscriptLine | Transcript]]] = {
     ".json": _read_json,
     ".ctm": _read_ctm,
     ".trn": _read_trn,
@@ -163,13 +180,18 @@ def _of_file(path: str, text: str, segments: list[Segment], words: list[Word]) -
 def _transcript(row: dict[str, Any]) -> Transcript:
     if not isinstance(row["pred_text"], str):
         raise TypeError(f"pred_text is {json.dumps(row['pred_text'])}, wanted a string")
+    if not isinstance(row["audio_filepath"], str):
+        raise TypeError(f"audio_filepath is {json.dumps(row['audio_filepath'])}, wanted a path or URL")
+    f"{row['audio_filepath']} {row['pred_text']}".encode()  # half a surrogate pair could not be written
+    if not 0 <= (duration := row.get("duration") or 0.0) < math.inf:
+        raise ValueError(f"duration is {duration}, wanted seconds")
     get = row.get
     return Transcript(
         row["audio_filepath"],
         get("channel") or 0,
         row["pred_text"],
         get("confidence"),
-        get("duration") or 0.0,
+        duration,
         get("sample_rate") or 0,
         get("codec") or "",
         get("num_channels") or 1,
@@ -177,6 +199,6 @@ def _transcript(row: dict[str, Any]) -> Transcript:
         [Word(**word) for word in get("words") or ()],
         get("text"),
         get("speaker"),
-        {name: row[name] for name in row.keys() - _KNOWN} | (get("extra") or {}),
+        {name: value for name, value in row.items() if name not in _KNOWN} | (get("extra") or {}),
         get("offset"),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import pipelines.io as io
 from asr_model.records import Failure, Utterance
 from pipelines.listing import File, is_pattern, list_folders, matches
-from pipelines.rows import Rows, checked, parse_cell, parse_row, read_byte_lines, read_lines, read_pairs
+from pipelines.rows import Rows, checked, parse_cell, parse_json, parse_row, read_byte_lines, read_lines, read_pairs
 
 __all__ = ["AUDIO_SUFFIXES", "read_folder", "read_kaldi", "read_ljspeech", "read_manifest", "read_table"]
 
@@ -35,7 +34,7 @@ def read_manifest(path: str) -> Rows:
     folder = path.rpartition("/")[0]
     for number, line in enumerate(read_byte_lines(path), start=1):
         if line.strip():
-            yield checked(path, number, lambda line=line: parse_row(json.loads(line.decode("utf-8-sig")), folder))  # type: ignore[misc]
+            yield checked(path, number, lambda line=line: parse_row(parse_json(line.decode("utf-8-sig")), folder))  # type: ignore[misc]
 
 
 def read_table(path: str) -> Rows:

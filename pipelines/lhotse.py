@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pipelines.io as io
 from asr_model.records import Failure, Utterance
 from pipelines.listing import is_pattern, list_folders, matches
-from pipelines.rows import Rows, checked, parse_row, read_byte_lines
+from pipelines.rows import Rows, checked, parse_json, parse_row, read_byte_lines
 
 __all__ = ["is_lhotse", "read_lhotse"]
 
@@ -82,7 +81,7 @@ def _read_lines(path: str, read: Callable[[Any], list[Utterance]]) -> Rows:
         found: list[Utterance] = []
 
         def first(line: bytes = line, found: list[Utterance] = found) -> Utterance:
-            found += read(json.loads(line))
+            found += read(parse_json(line))
             return found[0]
 
         yield checked(path, number, first)
@@ -93,7 +92,7 @@ def _note(line: bytes, known: dict[str, Recording | str]) -> None:
     """Note a recording by its id, or what is wrong with it: that is said of every supervision that needs it."""
     if not line.strip():
         return
-    row = json.loads(line)
+    row = parse_json(line)
     try:
         known[row["id"]] = _recording(row)
     except ValueError as error:

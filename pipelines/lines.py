@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
+
+import orjson
 
 import pipelines.io as io
 
-__all__ = ["lines_between", "number_of", "numbered_lines", "read_naming", "read_text"]
+__all__ = ["Line", "lines_between", "name_in", "number_of", "numbered_lines", "read_naming", "read_text"]
 
 _MARK = b"\xef\xbb\xbf"
 _OTHER_MARKS = (b"\xff\xfe", b"\xfe\xff")
 CHUNK = 1 << 20
 R = TypeVar("R")
+
+
+class Line(NamedTuple):
+    """A line of JSON that begins at byte ``place`` of a file, of which as yet only the recording's name is read."""
+
+    audio_filepath: str
+    path: str
+    place: int
+    text: str
 
 
 def lines_between(path: str, start: int = 0, stop: int | None = None, blank: bool = False) -> Iterator[tuple[int, str]]:
@@ -55,6 +66,16 @@ def numbered_lines(path: str) -> Iterator[tuple[int, str]]:
     for number, (_, line) in enumerate(lines_between(path, blank=True), start=1):
         if not line.isspace():
             yield number, line
+
+
+def name_in(text: str) -> str | None:
+    """Return the recording that a line of JSON names, None where it is no such line."""
+    try:
+        row = orjson.loads(text)
+    except ValueError:
+        return None
+    name = row.get("audio_filepath") if isinstance(row, dict) else None
+    return name if isinstance(name, str) else None
 
 
 def number_of(path: str, place: int) -> int:

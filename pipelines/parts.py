@@ -2,6 +2,7 @@
 
 References and transcripts are read in slices, wherever Beam likes, and dealt by a hash of the recording's key into
 files; only where in them a part's rows lie crosses a shuffle. So a million transcripts need no memory but a part's.
+JSON lines are dealt as they stand and read where they are scored.
 """
 
 from __future__ import annotations
@@ -11,17 +12,19 @@ import gc
 import hashlib
 import pickle
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import pipelines.io as io
 from asr_model.matching import recording_key
 from asr_model.records import Failure, Transcript, Utterance
+from pipelines.hypotheses import TranscriptLine
+from pipelines.references import ReferenceLine
 
-__all__ = ["Piece", "Slice", "cut", "deal", "no_garbage", "part_path", "read_pieces", "remove_parts"]
+__all__ = ["Dealt", "Piece", "Slice", "cut", "deal", "no_garbage", "part_path", "read_pieces", "remove_parts"]
 
 Kind = Literal["references", "transcripts"]
 PARTS_FOLDER = "_parts"
@@ -31,11 +34,12 @@ SLICE_BYTES = 16 << 20
 """Bytes that a large JSON-lines file is read in at a time."""
 FILES_PER_SLICE = 1000
 ROWS_PER_FILE = 50_000
-_FIELDS = {
+Dealt: TypeAlias = ReferenceLine | Utterance | TranscriptLine | Transcript | Failure
+_FIELDS: dict[type, Callable[[Any], tuple[Any, ...]]] = {
     record: attrgetter(*(field.name for field in dataclasses.fields(record)))
     for record in (Failure, Transcript, Utterance)
-}
-"""What takes the values of a record's fields."""
+} | {ReferenceLine: tuple, TranscriptLine: tuple}
+"""What takes the values of a row's fields."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ def cut(references: Sequence[tuple[str, int]], transcripts: Sequence[tuple[str, 
     return slices
 
 
-def deal(rows: Iterable[Utterance | Failure | Transcript], source: Slice, folder: str) -> Iterator[tuple[int, Piece]]:
+def deal(rows: Iterable[Dealt], source: Slice, folder: str) -> Iterator[tuple[int, Piece]]:
     """Deal rows into parts, write them to files below ``folder``, and yield where each part's rows lie."""
     parts: dict[int, list[Any]] = {}
     num_files = num_rows = 0
@@ -123,7 +127,7 @@ def part_of(audio_filepath: str, num_parts: int) -> int:
     return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest()) % num_parts
 
 
-def read_pieces(pieces: Iterable[Piece]) -> Iterator[Any]:
+def read_pieces(pieces: Iterable[Piece]) -> Iterator[Dealt]:
     """Yield the rows of pieces, in the order in which they were read."""
     for piece in sorted(pieces, key=lambda piece: piece.number):
         with io.open_file(piece.path) as file:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 import pipelines.io as io
 from asr_model.nist import parse_ctm, parse_stm, parse_trn
 from asr_model.records import Failure, Utterance
 from pipelines.corpora import find_corpus, read_corpus
-from pipelines.lines import lines_between, number_of, numbered_lines, read_naming
+from pipelines.lines import Line, lines_between, name_in, number_of, numbered_lines, read_naming
 from pipelines.reading import read_text
-from pipelines.rows import parse_row
+from pipelines.rows import parse_json, parse_row
 
-__all__ = ["list_references", "read_references"]
+__all__ = ["ReferenceLine", "list_references", "read_references"]
 
 
 def list_references(source: str) -> list[tuple[str, int]]:
@@ -32,8 +32,26 @@ def list_references(source: str) -> list[tuple[str, int]]:
     return [(source, 0)]
 
 
-def read_references(source: str, start: int = 0, stop: int | None = None) -> Iterator[Utterance | Failure]:
-    """Yield the references of a source, or of the lines of a manifest that begin in a range of bytes.
+class ReferenceLine(Line):
+    """A line of a manifest that names a recording."""
+
+    __slots__ = ()
+
+    def read(self) -> Utterance | Failure:
+        """Return what else the line says."""
+        try:
+            return parse_row(parse_json(self.text), self.path.rpartition("/")[0])
+        except (ValueError, RecursionError) as error:
+            number = number_of(self.path, self.place)
+            return Failure(f"{self.path}:{number}", None, "bad-manifest-line", f"line {number}: {error}")
+
+
+Reference: TypeAlias = ReferenceLine | Utterance | Failure
+"""What there is to be compared with, perhaps to be read yet, or what is wrong with it."""
+
+
+def read_references(source: str, start: int = 0, stop: int | None = None) -> Iterator[Reference]:
+    """Yield the references of a source; of a manifest, the lines that begin in a range of bytes, to be read later.
 
     STM, CTM, TRN, a file ``text`` of Kaldi's, or any corpus that `featurize` reads.
 
@@ -47,14 +65,11 @@ def read_references(source: str, start: int = 0, stop: int | None = None) -> Ite
     return (row if isinstance(row, Failure) else read_text(row) for row, _ in read_corpus(source))
 
 
-def _read_manifest(path: str, start: int, stop: int | None) -> Iterator[Utterance | Failure]:
-    folder = path.rpartition("/")[0]
-    for place, line in lines_between(path, start, stop):
-        try:
-            yield parse_row(json.loads(line), folder)
-        except ValueError as error:
-            number = number_of(path, place)
-            yield Failure(f"{path}:{number}", None, "bad-manifest-line", f"line {number}: {error}")
+def _read_manifest(path: str, start: int, stop: int | None) -> Iterator[Reference]:
+    for place, text in lines_between(path, start, stop):
+        name = name_in(text)
+        line = ReferenceLine(name or "", path, place, text)
+        yield line if name else line.read()
 
 
 def _read_stm(path: str) -> Iterator[Utterance]:

@@ -9,8 +9,9 @@ from typing import Any
 
 from rapidfuzz.distance import Levenshtein
 
+from asr_model.edits import AlignedWord, align_words
 from asr_model.records import Transcript
-from asr_model.scoring import AlignedWord, Score, align_words
+from asr_model.scoring import Score
 
 __all__ = ["MAX_FILES", "file_row", "file_rows", "pieces", "spoken_times", "worst"]
 
@@ -26,16 +27,19 @@ Row = tuple[Score, Transcript | None]
 """A score and the transcript it is of, for the times of its words; None where there is none, or no times."""
 
 
-def worst(rows: Iterable[Row], number: int = MAX_FILES) -> list[Row]:
-    """Return the ``number`` rows with the most errors, holding no more than those."""
-    return heapq.nsmallest(number, rows, key=lambda row: badness(row[0]))
+def worst(rows: Iterable[Row], so_far: Sequence[Row] = (), number: int = MAX_FILES) -> list[Row]:
+    """Return the ``number`` rows with the most errors of ``rows`` and of those that were the worst ``so_far``."""
+    if len(so_far) == number:  # most rows are better than these, and need no ranking
+        least = badness(so_far[-1][0])[:2]
+        rows = [row for row in rows if (row[0].status == "missing", -row[0].num_errors) <= least]
+    return heapq.nsmallest(number, itertools.chain(so_far, rows), key=lambda row: badness(row[0]))
 
 
 def badness(score: Score) -> tuple[bool, int, str, int, float]:
     """Return what rows are ranked by: errors, then name, channel and offset, so that no two rows are equal."""
     channel = -1 if score.channel is None else score.channel
     offset = -1.0 if score.offset is None else score.offset
-    return score.status == "missing", -score.words.num_errors, score.audio_filepath, channel, offset
+    return score.status == "missing", -score.num_errors, score.audio_filepath, channel, offset
 
 
 def file_rows(rows: Iterable[Row], links: Iterable[str | None]) -> list[dict[str, Any]]:

@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 import pipelines.io as io
 from asr_model.records import Failure, Utterance
 
-__all__ = ["Rows", "checked", "parse_cell", "parse_row", "read_byte_lines", "read_lines", "read_pairs"]
+__all__ = ["Rows", "checked", "parse_cell", "parse_json", "parse_row", "read_byte_lines", "read_lines", "read_pairs"]
 
 Rows = Iterator[tuple[Utterance | Failure, int]]
 """What is to be read, or cannot be, and its audio file's size in bytes where that is known without asking, else 0."""
@@ -26,11 +28,31 @@ _TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "channel": ((int, str, type(None)), "a channel number from 0, all, or mix"),
     "offset": ((int, float, type(None)), "seconds"),
 }
+_NUMBERS = (int, float)
 MAX_CHANNEL = 65_535
 """The highest channel that any format of audio can have."""
 MAX_SECONDS = 1e9
+MAX_EXACT = 2.0**63
+"""Greater numbers may be whole ones, of which orjson makes floats."""
 _STRICT = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 _BLANKS = re.compile(r"[ \t]+")
+
+
+def parse_json(line: bytes | str) -> Any:
+    """Return the value of a line of JSON, as the standard library reads it, at five times its speed.
+
+    Raises:
+        ValueError: it is no JSON.
+    """
+    try:
+        row = orjson.loads(line)
+    except ValueError:  # also of NaN, which Python writes, and of half a surrogate pair
+        return json.loads(line)
+    if isinstance(row, dict):
+        for value in row.values():
+            if value.__class__ is float and not -MAX_EXACT < value < MAX_EXACT:
+                return json.loads(line)
+    return row
 
 
 def parse_row(row: Any, folder: str) -> Utterance:
@@ -43,29 +65,43 @@ def parse_row(row: Any, folder: str) -> Utterance:
         raise ValueError(f"wanted a JSON object, found {type(row).__name__}")
     if not row.get("audio_filepath"):
         raise ValueError("no audio_filepath")
-    for name, (types, wanted) in _TYPES.items():
-        value: Any = row.get(name)
-        is_out_of_range = isinstance(value, int | float) and not 0 <= value < MAX_SECONDS
-        if not isinstance(value, types) or isinstance(value, bool) or is_out_of_range:
+    extra: dict[str, Any] = {}
+    for name, value in row.items():
+        if name not in _TYPES:
+            extra[name] = value
+            continue
+        types, wanted = _TYPES[name]
+        kind = value.__class__  # the class itself: True is no number here
+        if kind not in types or (kind in _NUMBERS and not 0 <= value < MAX_SECONDS):
             raise ValueError(f"{name} is {json.dumps(value)}, wanted {wanted}")
-    if "\0" in row["audio_filepath"]:
-        raise ValueError(f"audio_filepath is {json.dumps(row['audio_filepath'])}, wanted {_TYPES['audio_filepath'][1]}")
-    _STRICT.encode(row).encode()  # what no output file could hold is refused here
-    channel, offset, duration, speaker = (row.get(name) for name in ("channel", "offset", "duration", "speaker"))
+    path, channel, duration = row["audio_filepath"], row.get("channel"), row.get("duration")
+    if "\0" in path:
+        raise ValueError(f"audio_filepath is {json.dumps(path)}, wanted {_TYPES['audio_filepath'][1]}")
     if not (channel in (None, "all", "mix") or (isinstance(channel, int) and channel <= MAX_CHANNEL)):
         raise ValueError(f"channel is {json.dumps(channel)}, wanted {_TYPES['channel'][1]}")
+    text, offset, speaker = row.get("text"), row.get("offset"), row.get("speaker")
+    _check_storable(path, text, speaker, extra)
     if offset is not None and duration == 0:
         raise ValueError(f"duration is {duration} from offset {offset}, wanted the segment's seconds, or none given")
     return Utterance(
-        audio_filepath=row["audio_filepath"],
-        path=io.join(folder, row["audio_filepath"]),
+        audio_filepath=path,
+        path=io.join(folder, path),
         channel=channel,
-        text=row.get("text"),
+        text=text,
         duration=duration,
         speaker=None if speaker is None else str(speaker),
-        extra={name: value for name, value in row.items() if name not in _TYPES},
+        extra=extra,
         offset=None if offset is None else float(offset),
     )
+
+
+def _check_storable(path: str, text: str | None, speaker: object, extra: dict[str, Any]) -> None:
+    """Refuse what no output file could hold: half a surrogate pair, and in other columns ``NaN``."""
+    path.encode()
+    if text is not None:
+        text.encode()
+    if extra or isinstance(speaker, str):
+        _STRICT.encode([speaker, extra]).encode()
 
 
 def parse_cell(cell: str) -> int | float | str | None:

@@ -18,18 +18,24 @@ from asr_model.records import Failure, schema, to_table
 from asr_model.scoring import Score
 from pipelines.parts import part_path
 
-__all__ = ["join_failures", "join_scores", "read_failures", "table_csv", "write_part"]
+__all__ = ["in_order", "join_failures", "join_scores", "read_failures", "table_csv", "write_part"]
 
 FORMULA = r"^([=+\-@\t\r])"
 """What a spreadsheet would take for a formula; such cells get an apostrophe before."""
 COPY_BYTES = 1 << 20
 
 
-def write_part(folder: str, number: int, scores: Sequence[Score], failures: Sequence[Failure]) -> None:
-    """Write the files of a part."""
-    table = to_table(Score, scores, {})
-    io.write_parquet(part_path(folder, "scores", number, ".parquet"), table)
-    io.write_file(part_path(folder, "scores", number, ".csv"), table_csv(table))
+def in_order(scores: pa.Table) -> pa.Table:
+    """Return scores by recording, channel and offset; those of a whole recording come before its segments."""
+    channel, offset = scores["channel"].fill_null(-1), scores["offset"].fill_null(-1.0)
+    keys = pa.table({"recording": scores["audio_filepath"], "channel": channel, "offset": offset})
+    return scores.take(pc.sort_indices(keys, [(name, "ascending") for name in keys.column_names])).combine_chunks()
+
+
+def write_part(folder: str, number: int, scores: pa.Table, failures: Sequence[Failure]) -> None:
+    """Write the files of a part, whose ``scores`` are a table of `Score`."""
+    io.write_parquet(part_path(folder, "scores", number, ".parquet"), scores)
+    io.write_file(part_path(folder, "scores", number, ".csv"), table_csv(scores))
     lines = (json.dumps(dataclasses.asdict(failure), ensure_ascii=False) for failure in failures)
     io.write_lines(part_path(folder, "failures", number, ".jsonl"), lines)
 

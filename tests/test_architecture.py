@@ -33,14 +33,15 @@ SETTINGS = {
 }
 FORBIDDEN_NAMES = {"utils", "util", "base", "common", "manager", "helpers", "misc"}
 ORDER = [
-    {"config", "level", "memory", "presets", "statistics", "streams"},
+    {"config", "edits", "level", "memory", "presets", "statistics", "streams"},
     {"containers", "sound_files", "intervals"},
     {"audio", "census", "mel", "text", "layers", "records", "segmentation", "shards"},
     {"captions", "groups", "nist", "normalization"},
     {"alignment", "calibration", "ngrams", "language_model", "prefix_beam"},
     {"sounds", "telephone"},
     {"augment", "conditioning", "features", "decoding", "scoring", "spec_augment"},
-    {"marks", "significance", "tally"},
+    {"confusions", "significance", "tally"},
+    {"marks"},
     {"summary"},
     {"network", "trimming"},
     {"cnn_bilstm", "listen_attend_spell"},

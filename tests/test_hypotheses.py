@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 
 from asr_model.matching import match
 from asr_model.records import Segment, Utterance, Word
-from pipelines.hypotheses import list_transcripts, read_transcripts, transcribed_with
+from pipelines.hypotheses import TranscriptLine, list_transcripts, read_transcripts, transcribed_with
 from pipelines.io import InputError
+
+
+def read(path):
+    return [row.read() if isinstance(row, TranscriptLine) else row for row in read_transcripts(str(path))]
 
 
 def test_json_lines_of_any_system_are_transcripts(tmp_path):
@@ -25,21 +30,38 @@ def test_json_lines_of_any_system_are_transcripts(tmp_path):
     ]
     path = tmp_path / "system.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    one, two = read_transcripts(str(path))
+    one, two = read(path)
     assert (one.channel, one.pred_text, one.segments, one.extra) == (0, "one", [], {})
     assert (two.channel, two.duration, two.extra) == (1, 2.5, {"queue": "sales"})
     assert two.segments == [Segment(0, 1, "two", 0.5)]
     assert two.words == [Word("two", 0, 1, 0.5)]
 
 
+def test_a_confidence_that_is_no_number_is_read_as_python_writes_it(tmp_path):
+    path = tmp_path / "system.jsonl"
+    path.write_text('{"audio_filepath": "a.wav", "pred_text": "one", "score": NaN}')
+    (row,) = read(path)
+    assert math.isnan(row.extra["score"])
+
+
 @pytest.mark.parametrize(
-    "line", ['{"audio_filepath": "a.wav"}', '{"pred_text": "x"}', "[1]", "{", '{"audio_filepath": "a", "pred_text": 1}']
+    "line",
+    [
+        '{"audio_filepath": "a.wav"}',
+        '{"pred_text": "x"}',
+        "[1]",
+        "{",
+        '{"audio_filepath": "a", "pred_text": 1}',
+        '{"audio_filepath": 1, "pred_text": "a"}',
+        '{"audio_filepath": "a", "pred_text": "x", "duration": NaN}',
+        '{"audio_filepath": "a", "pred_text": "\\ud800"}',
+    ],
 )
 def test_a_line_that_is_no_transcript_is_named(tmp_path, line):
     path = tmp_path / "system.jsonl"
     path.write_text('{"audio_filepath": "a.wav", "pred_text": "one"}\n\n' + line)
     with pytest.raises(InputError, match="line 3 is no transcript"):
-        list(read_transcripts(str(path)))
+        read(path)
 
 
 def test_a_folder_without_its_finished_marker_is_refused(tmp_path):
@@ -82,7 +104,7 @@ def test_every_format_of_transcripts_is_read_and_matched(tmp_path, name, text, k
     path.write_text(text)
     ((listed, size),) = list_transcripts(str(path))
     assert size == len(text)
-    (row,) = read_transcripts(listed)
+    (row,) = read(listed)
     assert (row.audio_filepath.removeprefix(f"{tmp_path}/"), row.channel, row.pred_text) == (key, 0, "Hello there")
     reference = Utterance("mon/call.wav", "mon/call.wav", None, "hello there")
     assert list(match([reference], [row])) == [(reference, row)]
@@ -118,7 +140,7 @@ def test_of_a_folder_with_several_formats_one_is_read_and_a_glob_is_taken_as_it_
 def test_a_file_that_is_not_what_its_name_says_is_refused(tmp_path, name, text):
     (tmp_path / name).write_text(text)
     with pytest.raises(InputError, match=name):
-        list(read_transcripts(str(tmp_path / name)))
+        read(tmp_path / name)
 
 
 def test_a_folder_of_ours_that_is_not_finished_is_not_taken_for_another_system_s(tmp_path):

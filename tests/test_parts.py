@@ -8,6 +8,7 @@ import pytest
 from asr_model.records import Failure, Segment, Transcript, Utterance, Word
 from pipelines import parts
 from pipelines.parts import Slice, cut, deal, no_garbage, part_of, read_pieces, remove_parts
+from pipelines.references import ReferenceLine
 
 
 def corpus(number):
@@ -15,6 +16,7 @@ def corpus(number):
     for n in range(number):
         rows.append(Utterance(f"day/{n}.wav", f"x/day/{n}.wav", n % 2, "é one", 1.5, "s", {"agent": "Kim"}, 0.5))
         words, segments = [Word("one", 0.0, 0.5, 0.9)], [Segment(0.0, 1.0, "one", 0.8)]
+        rows.append(ReferenceLine(f"lines/{n}.wav", "m", n, '{"audio_filepath": "é"}'))
         rows.append(Transcript(f"/out/{n}", n % 2, "one", None, 1.5, 8000, "", 2, segments, words))
     return [*rows, Failure("m:3", None, "bad-manifest-line", "line 3")]
 

@@ -31,8 +31,9 @@ def test_the_alignment_of_a_row_holds_both_texts_whole():
 
 def test_the_worst_rows_are_the_same_whatever_the_order():
     rows = [row(f"{n % 7}.wav", "a b c", "a x" if n % 3 else "a b c", channel=n) for n in range(30)]
-    found = worst(iter(rows[::-1]), 5)
-    assert found == worst(rows, 5)
+    found = worst(iter(rows[::-1]), number=5)
+    assert found == worst(rows, number=5)
+    assert found == worst(rows[20:], worst(rows[7:20], worst(rows[:7], number=5), number=5), number=5)
     assert [score.words.num_errors for score, _ in found] == [2] * 5
 
 

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
 import math
+import re
 
 import pytest
 
 from asr_model.records import Utterance
-from pipelines.rows import parse_cell, parse_row
+from pipelines.rows import parse_cell, parse_json, parse_row
 
 
 def test_a_row_gives_its_columns_paths_from_its_folder_and_carries_others_through():
@@ -33,6 +35,8 @@ def test_a_channel_is_a_number_or_all_or_a_mix(channel):
         ({"offset": 1.0, "duration": 0}, "duration is 0 from offset 1.0"),
         ({"audio_filepath": "a\0.wav"}, "audio_filepath is"),
         ({"text": "\ud800"}, "surrogates not allowed"),
+        ({"speaker": "\ud800"}, "surrogates not allowed"),
+        ({"note": [math.nan]}, "not JSON compliant"),
         ({"speaker": ["a"]}, 'speaker is ["a"]'),
         ({"audio_filepath": ""}, "no audio_filepath"),
     ],
@@ -44,3 +48,27 @@ def test_a_wrong_column_is_named_with_what_was_found(change, message):
 
 def test_a_cell_is_nothing_or_a_number_or_what_it_is():
     assert [parse_cell(cell) for cell in ("", "3", "2.5", "all", "-1")] == [None, 3, 2.5, "all", -1.0]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"a": 1, "a": "\u00e9"}',
+        '{"id": 12345678901234567890123, "x": -1e22}',
+        '{"a": [1e999, Infinity]}',
+        '"\\ud800"',
+        " 1.50 ",
+        '{"a": 1',
+        "[1] [2]",
+        '"\0"',
+        "",
+    ],
+)
+def test_json_is_what_the_standard_library_says_it_is(line):
+    try:
+        expected = json.loads(line)
+    except ValueError as error:
+        with pytest.raises(ValueError, match=re.escape(str(error))):
+            parse_json(line)
+    else:
+        assert repr(parse_json(line)) == repr(expected)

@@ -4,7 +4,7 @@ import csv
 
 import pyarrow.parquet as pq
 
-from asr_model.records import Failure, Transcript, Utterance, from_table, read_stamp
+from asr_model.records import Failure, Transcript, Utterance, from_table, read_stamp, to_table
 from asr_model.scoring import EvaluateSettings, Score, score
 from pipelines.scores import join_failures, join_scores, read_failures, write_part
 
@@ -20,8 +20,8 @@ def test_joined_parts_are_the_rows_of_all_and_cells_no_formulas(tmp_path):
     first = [scored("=cmd.wav", "one, two", "one"), scored('a "b",\nc.wav', "", "x")]
     second = [scored("@b.wav", "x", "-x y")]
     failures = [Failure("=z.wav", None, "no-reference", "é")]
-    write_part(folder, 0, first, [])
-    write_part(folder, 3, second, failures)
+    write_part(folder, 0, to_table(Score, first, {}), [])
+    write_part(folder, 3, to_table(Score, second, {}), failures)
     join_failures(folder, [0, 3])
     join_scores(folder, [0, 3], {"settings": {"seed": 1}})
     assert list(read_failures(folder)) == failures

@@ -1,0 +1,57 @@
+"""Which words are taken for which, which are left out, and which are invented: counts that add."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from asr_model.edits import Alignment
+
+__all__ = ["Confusions"]
+
+MAX_WORDS = 50_000
+"""Distinct words or pairs that a counter keeps, the most frequent of them, when it has ten times as many."""
+MAX_FREQUENT = 100
+"""Confused, deleted and inserted words that are listed of each."""
+
+
+@dataclass
+class Confusions:
+    """``pairs`` are what was said and what was recognized in its place."""
+
+    pairs: Counter[tuple[str, str]] = field(default_factory=Counter)
+    deleted: Counter[str] = field(default_factory=Counter)
+    inserted: Counter[str] = field(default_factory=Counter)
+
+    def count(self, alignment: Alignment) -> None:
+        """Count the errors of one reference and its transcript."""
+        said, heard, edits = alignment
+        for kind, left, right in edits:
+            if kind == "replace":
+                self.pairs[said[left], heard[right]] += 1
+            elif kind == "delete":
+                self.deleted[said[left]] += 1
+            else:
+                self.inserted[heard[right]] += 1
+
+    def add(self, other: Confusions) -> None:
+        """Add another part's counts; of a great many words the most frequent are kept."""
+        for name in (f.name for f in fields(self)):
+            counter = getattr(self, name)
+            counter.update(getattr(other, name))
+            if len(counter) > 10 * MAX_WORDS:
+                setattr(self, name, Counter(dict(_top(counter, MAX_WORDS))))
+
+    def figures(self) -> dict[str, Any]:
+        """Return the most frequent of each for a summary, with their numbers."""
+        return {
+            "confusions": [[*pair, number] for pair, number in _top(self.pairs, MAX_FREQUENT)],
+            "deleted_words": [[word, number] for word, number in _top(self.deleted, MAX_FREQUENT)],
+            "inserted_words": [[word, number] for word, number in _top(self.inserted, MAX_FREQUENT)],
+        }
+
+
+def _top(counter: Counter[Any], number: int) -> list[tuple[Any, int]]:
+    """Return the most frequent, by name where they are as frequent: the order of counting decides nothing."""
+    return sorted(counter.items(), key=lambda item: (-item[1], item[0]))[:number]
