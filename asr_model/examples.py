@@ -6,14 +6,15 @@ import hashlib
 from typing import BinaryIO, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from asr_model.audio import AudioError, AudioSettings, decode, resample, select_channels
+from asr_model.audio import AudioError, AudioSettings
 from asr_model.augment import Copy, augment
+from asr_model.channels import Channel, read_channels
 from asr_model.conditioning import Conditioning, condition
 from asr_model.config import Settings
 from asr_model.features import Features, LogMel, compute_features, to_bytes
-from asr_model.level import levels_of
 from asr_model.records import Example, Layout, Utterance
 from asr_model.sounds import Sounds
 from asr_model.text import normalize_text
@@ -24,6 +25,8 @@ __all__ = ["FeaturizeSettings", "SplitSettings", "make_examples", "split_of"]
 SPLITS = ("train", "dev", "test")
 SHARD_BYTES = 64_000_000
 """Features in a shard, before Parquet makes them a little smaller."""
+MAX_SECONDS = 3600.0
+"""The longest utterance that may be asked for: it is in memory whole, as samples and as features."""
 
 
 class SplitSettings(Settings):
@@ -67,6 +70,9 @@ class FeaturizeSettings(Settings):
 
     @model_validator(mode="after")
     def _check(self) -> FeaturizeSettings:
+        if self.audio.max_seconds > MAX_SECONDS:
+            wanted = f"wanted at most {MAX_SECONDS:g}: of a longer recording take segments (offset and duration)"
+            raise ValueError(f"audio.max_seconds: {self.audio.max_seconds:g}, {wanted}")
         names = [copy.name for copy in self.copies]
         if len(set(names)) < len(names):
             raise ValueError(f"copies: wanted a name for each, found {', '.join(names)}")
@@ -109,20 +115,23 @@ def make_examples(
         raise AudioError("empty-text", f"text is {utterance.text!r}: nothing to train on")
     if settings.alphabet is not None and (strange := sorted(set(text) - set(settings.alphabet) - {" "})):
         raise AudioError("outside-alphabet", f"text has {' '.join(strange)}, which the setting alphabet has not")
-    audio = decode(file, settings.audio, utterance.offset, utterance.duration)
-    chosen = select_channels(audio, utterance.channel, settings.audio.channels)
-    if len(chosen) > 1 and utterance.channel != "all":
-        message = f"{len(chosen)} channels for one text: name a channel, or set audio.channels to mix"
-        raise AudioError("ambiguous-channel", message)
     sample_rate = settings.features.sample_rate
+    blocks: dict[Channel, list[NDArray[np.float32]]] = {}
+    for channel, block in read_channels(file, utterance, settings.audio, sample_rate):
+        blocks.setdefault(channel, []).append(block)
+        if len(blocks) > 1 and utterance.channel != "all":
+            message = (
+                f"{channel.source.num_channels} channels for one text: name a channel, or set audio.channels to mix"
+            )
+            raise AudioError("ambiguous-channel", message)
     copies = settings.copies if split_of(utterance, settings.split) == "train" else ()
     examples = []
-    for channel, native in chosen:
-        levels = levels_of(native)
-        samples = trim(resample(native, audio.sample_rate, sample_rate), sample_rate, settings.trimming)
-        key = utterance.id_of(channel)
-        variants = {"": samples, **{c.name: augment(samples, sample_rate, c, key, sounds) for c in copies}}
-        for name, variant in variants.items():
+    for channel in list(blocks):
+        samples = trim(np.concatenate(blocks.pop(channel)), sample_rate, settings.trimming)
+        key = utterance.id_of(channel.number)
+        for copy in (None, *copies):
+            name = copy.name if copy else ""
+            variant = augment(samples, sample_rate, copy, key, sounds) if copy else samples
             heard = condition(variant, sample_rate, settings.conditioning)
             if settings.fixed_seconds is not None:
                 heard = fix_length(heard, round(settings.fixed_seconds * sample_rate))
@@ -131,20 +140,20 @@ def make_examples(
                 Example(
                     id="/".join([key, *filter(None, [name])]),
                     audio_filepath=utterance.audio_filepath,
-                    channel=channel,
+                    channel=channel.number,
                     copy=name,
                     text=utterance.text or "",
                     speaker=utterance.speaker,
                     duration=round(len(heard) / sample_rate, 6),
-                    sample_rate=audio.sample_rate,
-                    codec=audio.codec,
-                    num_channels=audio.num_channels,
+                    sample_rate=channel.source.sample_rate,
+                    codec=channel.source.codec,
+                    num_channels=channel.source.num_channels,
                     num_frames=len(values),
                     features=to_bytes(values, settings.features.dtype),
                     extra=utterance.extra,
                     offset=utterance.offset,
-                    num_bytes=audio.num_bytes,
-                    **levels._asdict(),
+                    num_bytes=channel.source.num_bytes,
+                    **channel.levels._asdict(),
                 )
             )
     return examples

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SILENCE_DB", "SILENT", "LevelMeter", "Levels", "levels_of", "loudness_lufs", "peak_db", "rms_db"]
+__all__ = ["SILENCE_DB", "LevelMeter", "Levels", "levels_of", "loudness_lufs", "peak_db", "rms_db"]
 
 SILENCE_DB = -150.0
 """Level of digital silence, and of all that is below this (24 bits reach -144 dB)."""
@@ -22,9 +22,6 @@ class Levels(NamedTuple):
     rms_db: float
 
 
-SILENT = Levels(SILENCE_DB, SILENCE_DB)
-
-
 def levels_of(samples: NDArray[np.float32]) -> Levels:
     """Return the levels of (N,), to a hundredth of a decibel."""
     return Levels(round(peak_db(samples), 2), round(rms_db(samples), 2))
@@ -35,18 +32,18 @@ class LevelMeter:
 
     def __init__(self) -> None:
         self._peak = self._energy = 0.0
-        self._num_samples = 0
+        self.num_samples = 0
 
     def add(self, samples: NDArray[np.float32]) -> None:
         """Take a block (N,) into account."""
         self._peak = max(self._peak, _peak(samples))
         self._energy += _power(samples) * len(samples)
-        self._num_samples += len(samples)
+        self.num_samples += len(samples)
 
     @property
     def levels(self) -> Levels:
         """The levels of all blocks together."""
-        power = self._energy / max(1, self._num_samples)
+        power = self._energy / max(1, self.num_samples)
         return Levels(round(_decibels(self._peak), 2), round(_decibels(math.sqrt(power)), 2))
 
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from asr_model.audio import Audio, AudioError, AudioSettings, Resampler, decode_blocks, select_channels
+from asr_model.audio import AudioError, AudioSettings
+from asr_model.channels import Channel, read_channels
 from asr_model.config import Settings
 from asr_model.decoding import DecoderChoice, Hypothesis, Tuned
 from asr_model.external import Whisper
-from asr_model.level import SILENT, LevelMeter, Levels
 from asr_model.memory import give_back_memory
 from asr_model.recognizer import Recognizer
 from asr_model.records import Layout, Segment, Transcript, Utterance, Word
@@ -43,17 +43,10 @@ class TranscribeSettings(Settings):
 
 @dataclass
 class Speech:
-    """What is said in one channel of a recording: where, in samples at ``sample_rate`` Hz, and in which words.
-
-    ``source`` is the recording without its samples.
-    """
+    """What is said in one channel of a recording: where, in samples at the channel's rate, and in which words."""
 
     utterance: Utterance
-    channel: int
-    source: Audio
-    sample_rate: int
-    duration: float = 0.0
-    levels: Levels = SILENT
+    channel: Channel
     spans: list[tuple[int, int]] = field(default_factory=list)
     hypotheses: list[Hypothesis] = field(default_factory=list)
 
@@ -61,7 +54,8 @@ class Speech:
     def times(self) -> list[tuple[float, float]]:
         """Start and end of each stretch in seconds from the start of the recording, of which this may be a segment."""
         begin = self.utterance.offset or 0.0
-        return [(begin + start / self.sample_rate, begin + end / self.sample_rate) for start, end in self.spans]
+        rate = self.channel.sample_rate
+        return [(begin + start / rate, begin + end / rate) for start, end in self.spans]
 
 
 class Transcriber:
@@ -79,20 +73,19 @@ class Transcriber:
             AudioError: the audio cannot be used.
         """
         settings, sample_rate = self._settings, self._recognizer.sample_rate
-        heard: dict[int, _Channel] = {}
+        heard: dict[Channel, tuple[Speech, Segmenter]] = {}
         try:
-            for block in decode_blocks(file, settings.audio, utterance.offset, utterance.duration):
-                for number, samples in select_channels(block, utterance.channel, settings.audio.channels):
-                    if number not in heard:
-                        source = replace(block, samples=block.samples[:, :0].copy())
-                        heard[number] = _Channel(Speech(utterance, number, source, sample_rate), settings.segmentation)
-                    self._wait(heard[number].speech, heard[number].add(samples))
-            for channel in heard.values():
-                self._wait(channel.speech, channel.finish())
+            for channel, samples in read_channels(file, utterance, settings.audio, sample_rate):
+                if channel not in heard:
+                    heard[channel] = Speech(utterance, channel), Segmenter(sample_rate, settings.segmentation)
+                speech, segmenter = heard[channel]
+                self._wait(speech, segmenter.add(samples))
+            for speech, segmenter in heard.values():
+                self._wait(speech, segmenter.finish())
         except AudioError:
             self._waiting = [waiting for waiting in self._waiting if waiting[0].utterance is not utterance]
             raise
-        return [channel.speech for channel in heard.values()]
+        return [speech for speech, _ in heard.values()]
 
     def transcripts(self, speeches: list[Speech]) -> list[Transcript]:
         """Recognize what waits and return the transcript of each of ``speeches``."""
@@ -104,7 +97,7 @@ class Transcriber:
             speech.spans.append((start, start + len(samples)))
             self._waiting.append((speech, samples))
             self._num_waiting += len(samples)
-            if self._num_waiting > WAITING_SECONDS * speech.sample_rate:
+            if self._num_waiting > WAITING_SECONDS * self._recognizer.sample_rate:
                 self._recognize()
 
     def _recognize(self) -> None:
@@ -115,30 +108,8 @@ class Transcriber:
         give_back_memory()
 
 
-class _Channel:
-    """A channel that is being read, block after block."""
-
-    def __init__(self, speech: Speech, settings: SegmentationSettings):
-        self.speech = speech
-        self._num_samples = 0
-        self._meter = LevelMeter()
-        self._resampler = Resampler(speech.source.sample_rate, speech.sample_rate)
-        self._segmenter = Segmenter(speech.sample_rate, settings)
-
-    def add(self, samples: NDArray[np.float32]) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        self._num_samples += len(samples)
-        self._meter.add(samples)
-        return self._segmenter.add(self._resampler.add(samples))
-
-    def finish(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        self.speech.duration = self._num_samples / self.speech.source.sample_rate
-        self.speech.levels = self._meter.levels
-        yield from self._segmenter.add(self._resampler.finish())
-        yield from self._segmenter.finish()
-
-
 def _transcript(speech: Speech, step_seconds: float) -> Transcript:
-    utterance, source, hypotheses = speech.utterance, speech.source, speech.hypotheses
+    utterance, source, hypotheses = speech.utterance, speech.channel.source, speech.hypotheses
     segments = [
         Segment(
             start=round(start, 3),
@@ -152,10 +123,10 @@ def _transcript(speech: Speech, step_seconds: float) -> Transcript:
     seconds = sum(s.end - s.start for s in segments)
     return Transcript(
         audio_filepath=utterance.audio_filepath,
-        channel=speech.channel,
+        channel=speech.channel.number,
         pred_text=" ".join(s.text for s in segments),
         confidence=round(sum(s.confidence * (s.end - s.start) for s in segments) / seconds, 3) if segments else None,
-        duration=round(speech.duration, 6),
+        duration=round(speech.channel.duration, 6),
         sample_rate=source.sample_rate,
         codec=source.codec,
         num_channels=source.num_channels,
@@ -170,7 +141,7 @@ def _transcript(speech: Speech, step_seconds: float) -> Transcript:
         extra=utterance.extra,
         offset=utterance.offset,
         num_bytes=source.num_bytes,
-        **speech.levels._asdict(),
+        **speech.channel.levels._asdict(),
     )
 
 

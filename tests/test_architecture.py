@@ -38,7 +38,7 @@ ORDER = [
     {"audio", "census", "mel", "text", "layers", "records", "segmentation", "shards"},
     {"captions", "groups", "nist", "normalization"},
     {"alignment", "calibration", "ngrams", "language_model", "prefix_beam"},
-    {"sounds", "telephone"},
+    {"channels", "sounds", "telephone"},
     {"augment", "conditioning", "features", "decoding", "scoring", "spec_augment"},
     {"confusions", "significance", "tally"},
     {"marks"},

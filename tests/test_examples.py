@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from asr_model.audio import AudioError
+from asr_model.audio import AudioError, AudioSettings
 from asr_model.augment import Copy
 from asr_model.conditioning import Conditioning
 from asr_model.examples import FeaturizeSettings, SplitSettings, make_examples, split_of
@@ -211,3 +211,8 @@ def test_the_split_does_not_depend_on_the_hash_seed():
         check=True,
     ).stdout.split()
     assert printed == [split_of(utterance(speaker=f"s{n}"), SplitSettings(dev=0.5)) for n in range(50)]
+
+
+def test_an_utterance_of_hours_may_not_be_asked_for():
+    with pytest.raises(ValueError, match=r"audio.max_seconds: 36000, wanted at most 3600: .*offset and duration"):
+        FeaturizeSettings(audio=AudioSettings(max_seconds=36_000.0))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from asr_model.level import SILENCE_DB, SILENT, LevelMeter, levels_of, loudness_lufs, peak_db, rms_db
+from asr_model.level import SILENCE_DB, LevelMeter, levels_of, loudness_lufs, peak_db, rms_db
 
 
 def tone(amplitude, seconds=2.0, rate=48000, hz=997):
@@ -44,7 +44,7 @@ def test_a_row_keeps_both_levels_rounded():
 def test_the_levels_of_blocks_are_those_of_the_whole(block):
     samples = tone(0.5)[: 3 * block]
     meter = LevelMeter()
-    assert meter.levels == SILENT
+    assert meter.levels == (SILENCE_DB, SILENCE_DB)
     for at in range(0, len(samples), block):
         meter.add(samples[at : at + block])
     assert meter.levels == pytest.approx(levels_of(samples), abs=0.011)

@@ -10,6 +10,7 @@ import soundfile
 from asr_model import audio, transcription
 from asr_model.alignment import SpokenWord
 from asr_model.audio import AudioError
+from asr_model.channels import Channel
 from asr_model.decoding import Hypothesis
 from asr_model.recognizer import load_recognizer
 from asr_model.records import Utterance
@@ -139,6 +140,6 @@ def test_words_of_a_later_segment_count_their_time_from_the_start_of_the_recordi
     hypotheses = [Hypothesis("a", 0.5, (SpokenWord("a", 3, 5, 0.5),))] * 2
     source = audio.Audio(np.zeros((1, 0), np.float32), 8000, "WAV/PCM_16")
     spans = [(0, 8000), (16000, 24000)]
-    heard = Speech(Utterance("x.wav", "x.wav"), 0, source, 8000, spans=spans, hypotheses=hypotheses)
+    heard = Speech(Utterance("x.wav", "x.wav"), Channel(0, source, 8000), spans, hypotheses)
     transcript = _transcript(heard, 0.04)
     assert [(word.start, word.end) for word in transcript.words] == [(0.1, 0.18), (2.1, 2.18)]
