@@ -89,18 +89,27 @@ def compare(names: list[str], folder: Path, repeats: int, storage: str) -> None:
 def compare_sizes(
     sizes: list[float], recordings: list[dict[str, Any]], folder: Path, repeats: int, long_hours: float | None
 ) -> None:
-    """Print the throughput and the memory of beamscribe by size of the corpus."""
-    print("hours    wall s  processor s  peak MB  hours of audio per minute")
+    """Print the throughput and the memory of beamscribe by size of the corpus, with its start and without."""
+    start = median([measured(recordings[:1], folder) for _ in range(repeats)])
+    print(f"one recording: {start[0]:.1f} s, of the processors {start[1]:.1f} s")
+    print("hours    wall s  processor s  peak MB  hours of audio per minute  beyond the time of one recording")
     corpora = [(repeated(recordings, hours), "") for hours in sizes]
     if long_hours:
         long_rows = long_recording(recordings, folder / "long.flac", long_hours)
         corpora.append((corpora[0][0] + long_rows, f", {long_hours:g} h of it in one file"))
     for rows, what in corpora:
-        write_manifest(folder / "corpus.jsonl", rows)
-        usages = [run("beamscribe", folder / "corpus.jsonl", folder / "out", "") for _ in range(repeats)]
-        wall, processor, memory = median(usages)
+        wall, processor, memory = median([measured(rows, folder) for _ in range(repeats)])
         real = sum(row.get("duration", 0.0) for row in rows) / 3600
-        print(f"{real:5.2f} {wall:9.1f} {processor:12.1f} {memory:8.0f} {real / wall * 60:20.2f}{what}")
+        print(
+            f"{real:5.2f} {wall:9.1f} {processor:12.1f} {memory:8.0f} {real / wall * 60:20.1f}"
+            f"{real / (wall - start[0]) * 60:29.1f}{what}"
+        )
+
+
+def measured(rows: list[dict[str, Any]], folder: Path) -> Usage:
+    """Return what beamscribe takes for a corpus."""
+    write_manifest(folder / "corpus.jsonl", rows)
+    return run("beamscribe", folder / "corpus.jsonl", folder / "out", "")
 
 
 Usage = tuple[float, float, float]
