@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, model_validator
 
 from asr_model.config import Settings
-from asr_model.mel import Spectrum, frame_energies, mel_energies
+from asr_model.mel import frame_energies, mel_energies
 from asr_model.presets import expand
+from asr_model.spectrum import Spectrum
 from asr_model.statistics import Statistics
 
 __all__ = [

@@ -1,100 +1,28 @@
-"""Samples → mel energies: frames, window, real FFT, filters. T frames, M mel bands, K Fourier bins."""
+"""Samples → mel energies: frames, real FFT, filters. T frames, M mel bands, K Fourier bins."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from functools import cache
 from typing import Any, Literal
 
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
 
-from asr_model.config import Settings
+from asr_model.spectrum import Spectrum, window
 
-__all__ = ["Spectrum", "WindowArguments", "frame_energies", "mel_energies", "mel_filters", "window"]
+__all__ = ["frame_energies", "mel_energies", "mel_filters"]
 
 BLOCK_FRAMES = 320
 """Frames per FFT call: few enough to stay in the processor's cache, and an utterance of 3 s needs no second call."""
 GROUP_BANDS, GROUP_BINS = 16, 64
 """Mel bands per matrix product, half as many where they span more bins than this: a filter is zero nearly everywhere,
 and so are most products with a whole matrix."""
-PAD_MODES: dict[str, Any] = {"constant": "constant", "replicate": "edge", "circular": "wrap"}
+PAD_MODES: dict[str, Any] = {"constant": "constant", "replicate": "edge", "circular": "wrap", "reflect": "reflect"}
 
 _thread = threading.local()
-
-WindowName = Literal[
-    "hann_window", "hamming_window", "blackman_window", "bartlett_window", "kaiser_window", "povey_window", "ones"
-]
-
-
-class WindowArguments(Settings):
-    """Arguments of the window: ``alpha`` and ``beta`` of Hamming (0.54, 0.46), ``beta`` of Kaiser (12)."""
-
-    periodic: bool = True
-    """False: symmetric, as Kaldi's windows are."""
-    alpha: float | None = None
-    beta: float | None = None
-
-
-class Spectrum(Settings):
-    """How samples become mel energies; the names and their meaning are those of torchaudio's ``MelSpectrogram``.
-
-    What torchaudio has not is Kaldi's, under Kaldi's name. There is no dither: results would not be repeatable.
-    """
-
-    sample_rate: int = Field(default=16000, ge=4000, le=192000)
-    n_fft: int = Field(default=512, ge=32)
-    win_length: int = Field(default=400, ge=16)
-    hop_length: int = Field(default=160, ge=8)
-    f_min: float = Field(default=20.0, ge=0)
-    f_max: float | None = Field(default=8000.0, gt=0)
-    """None: half the sample rate."""
-    pad: int = Field(default=0, ge=0)
-    """Zeros before and after the recording."""
-    n_mels: int = Field(default=80, ge=1)
-    window_fn: WindowName = "hann_window"
-    power: float = Field(default=2.0, gt=0)
-    """Exponent of the magnitudes: 2 is power, 1 is magnitude."""
-    normalized: bool | Literal["window", "frame_length"] = False
-    """Divide magnitudes by the window's root sum of squares (``window``, or true) or by sqrt(n_fft)."""
-    wkwargs: WindowArguments = WindowArguments()
-    center: bool = True
-    """Frame t is centred on sample t * hop_length; false: it begins there."""
-    pad_mode: Literal["reflect", "constant", "replicate", "circular"] = "reflect"
-    """What stands before the first and after the last sample of centred frames."""
-    mel_scale: Literal["htk", "slaney", "kaldi", "tensorflow"] = "htk"
-    """``kaldi``: HTK's scale, but triangles with straight sides in mel instead of Hz, and without the highest bin;
-    ``tensorflow``: such triangles over the bins that TensorFlow's ``mfcc`` takes."""
-    snip_edges: bool | None = None
-    """Kaldi's frames of ``win_length`` in place of ``center``: only those that fit (true), or mirrored ends (false)."""
-    sample_scale: float = Field(default=1.0, gt=0)
-    """Samples are multiplied by this; Kaldi's are 16-bit numbers (32768)."""
-    remove_dc_offset: bool = False
-    """Subtract every frame's mean."""
-    preemphasis: float = Field(default=0.0, ge=0, le=1)
-    """x[i] - preemphasis * x[i - 1] within every frame, as Kaldi does."""
-    drop_last: bool = False
-    """Leave out the last frame, as Whisper does."""
-
-    @model_validator(mode="after")
-    def _check(self) -> Spectrum:
-        if self.win_length > self.n_fft:
-            raise ValueError(f"win_length {self.win_length} is longer than n_fft {self.n_fft}")
-        if not self.f_min < self.top_hz <= self.sample_rate / 2:
-            raise ValueError(f"wanted f_min < f_max <= sample_rate / 2, found {self.f_min}, {self.f_max}")
-        return self
-
-    @property
-    def top_hz(self) -> float:
-        """Upper end of the highest mel band."""
-        return self.sample_rate / 2 if self.f_max is None else self.f_max
-
-    @property
-    def frames_per_second(self) -> float:
-        """Frames in a second of audio."""
-        return self.sample_rate / self.hop_length
 
 
 def mel_energies(
@@ -104,12 +32,11 @@ def mel_energies(
 
     T = 1 + N // hop_length for centred frames. What is too short for one frame is extended by silence.
     """
-    frames = _frames(samples, settings)
     weights, filters = window(settings), _banded_filters(settings, norm)
-    energies = np.empty((len(frames), settings.n_mels), np.float32)
+    num_frames, blocks = _frames(samples, settings)
+    energies = np.empty((num_frames, settings.n_mels), np.float32)
     buffer = _buffer(settings.win_length, settings.n_fft)
-    for start in range(0, len(frames), BLOCK_FRAMES):
-        block = frames[start : start + BLOCK_FRAMES]
+    for start, block in blocks:
         padded = buffer[: len(block)]
         framed = padded[:, : settings.win_length]
         if settings.remove_dc_offset or settings.preemphasis:
@@ -132,45 +59,14 @@ def mel_energies(
 
 def frame_energies(samples: NDArray[np.float32], settings: Spectrum) -> NDArray[np.float32]:
     """Return the sum of squares (T,) of every frame, before pre-emphasis and window: Kaldi's raw energy."""
-    frames = _frames(samples, settings)
-    energies = np.empty(len(frames), np.float32)
-    for start in range(0, len(frames), BLOCK_FRAMES):
-        block = frames[start : start + BLOCK_FRAMES] * np.float32(settings.sample_scale)
+    num_frames, blocks = _frames(samples, settings)
+    energies = np.empty(num_frames, np.float32)
+    for start, frames in blocks:
+        block = frames * np.float32(settings.sample_scale)
         if settings.remove_dc_offset:
             block -= block.mean(axis=1, keepdims=True)
         energies[start : start + len(block)] = np.einsum("tn,tn->t", block, block)
     return energies
-
-
-@cache
-def window(settings: Spectrum) -> NDArray[np.float32]:
-    """Return what a frame (win_length,) is multiplied by: window, scale of samples and norm of the spectrum."""
-    arguments, length = settings.wkwargs, settings.win_length
-    periodic = arguments.periodic and settings.window_fn != "povey_window"
-    points = length + 1 if periodic else length
-    match settings.window_fn:
-        case "hann_window":
-            values = np.hanning(points)
-        case "povey_window":
-            values = np.hanning(points) ** 0.85
-        case "hamming_window":
-            alpha = 0.54 if arguments.alpha is None else arguments.alpha
-            beta = 0.46 if arguments.beta is None else arguments.beta
-            values = alpha - beta * np.cos(2 * np.pi * np.arange(points) / (points - 1))
-        case "blackman_window":
-            values = np.blackman(points)
-        case "bartlett_window":
-            values = np.bartlett(points)
-        case "kaiser_window":
-            values = np.kaiser(points, 12.0 if arguments.beta is None else arguments.beta)
-        case "ones":
-            values = np.ones(points)
-    values = values[:length] * settings.sample_scale
-    if settings.normalized == "frame_length":
-        values /= np.sqrt(settings.n_fft)
-    elif settings.normalized:
-        values /= np.sqrt(np.sum(values**2)) / settings.sample_scale
-    return values.astype(np.float32)
 
 
 @cache
@@ -211,36 +107,52 @@ def _buffer(win_length: int, n_fft: int) -> NDArray[np.float32]:
     return _thread.buffer  # type: ignore[no-any-return]
 
 
-def _frames(samples: NDArray[np.float32], settings: Spectrum) -> NDArray[np.float32]:
-    """Return a view (T, win_length) of all frames."""
+def _frames(samples: NDArray[np.float32], settings: Spectrum) -> tuple[int, Iterator[tuple[int, NDArray[np.float32]]]]:
+    """Return the number of frames, and by blocks the first one's number and the frames (t, win_length), a view."""
     n_fft, win_length, hop_length = settings.n_fft, settings.win_length, settings.hop_length
     if settings.pad:
         samples = np.pad(samples, settings.pad)
+    num_samples, mode = len(samples), PAD_MODES[settings.pad_mode]
     if settings.snip_edges is None:
-        first, span = (n_fft - win_length) // 2, n_fft
-        if settings.center:
-            around = n_fft // 2
-            # Reflection needs more samples than it mirrors; what is shorter is extended by silence first.
-            extended = _extended(samples, around + 1)
-            size = len(samples) + 2 * around
-            if settings.pad_mode == "reflect":  # five times as fast as by np.pad
-                parts = [extended[around:0:-1], extended, extended[-2 : -around - 2 : -1]]
-                samples = np.concatenate(parts)[:size]
-            else:
-                samples = np.pad(extended, around, mode=PAD_MODES[settings.pad_mode])[:size]
+        around = n_fft // 2 if settings.center else 0
+        # Reflection needs more samples than it mirrors; what is shorter is extended by silence first.
+        samples = _extended(samples, around + 1 if settings.center else n_fft)
+        first = (n_fft - win_length) // 2 - around
+        num_frames = 1 + max(0, num_samples + 2 * around - n_fft) // hop_length
+    elif settings.snip_edges:
+        samples, first = _extended(samples, win_length), 0
+        num_frames = 1 + max(0, num_samples - win_length) // hop_length
     else:
-        first, span = 0, win_length
-        if not settings.snip_edges:
-            before = win_length // 2 - hop_length // 2
-            num_frames = max(1, (len(samples) + hop_length // 2) // hop_length)
-            end = max(0, before) + (num_frames - 1) * hop_length + win_length
-            samples = np.pad(samples, (max(0, before), win_length), mode="symmetric")[max(0, -before) : end]
-    samples = np.ascontiguousarray(_extended(samples, span))
-    num_frames = 1 + (len(samples) - span) // hop_length
+        first, mode = hop_length // 2 - win_length // 2, "symmetric"
+        num_frames = max(1, (num_samples + hop_length // 2) // hop_length)
     if settings.drop_last:
         num_frames = max(1, num_frames - 1)
-    step = samples.itemsize
-    return np.ndarray((num_frames, win_length), samples.dtype, samples, first * step, (hop_length * step, step))
+    samples = np.ascontiguousarray(samples)
+
+    def blocks() -> Iterator[tuple[int, NDArray[np.float32]]]:
+        step = samples.itemsize
+        for start in range(0, num_frames, BLOCK_FRAMES):
+            count = min(BLOCK_FRAMES, num_frames - start)
+            begin = first + start * hop_length
+            stretch = _stretch(samples, begin, begin + (count - 1) * hop_length + win_length, mode, n_fft)
+            yield start, np.ndarray((count, win_length), samples.dtype, stretch, 0, (hop_length * step, step))
+
+    return num_frames, blocks()
+
+
+def _stretch(samples: NDArray[np.float32], begin: int, end: int, mode: Any, most: int) -> NDArray[np.float32]:
+    """Return ``samples[begin:end]``, with up to ``most`` samples beyond either end, as numpy's pad ``mode`` has it."""
+    before, after = max(0, -begin), max(0, end - len(samples))
+    if not before and not after:
+        return samples[begin:end]
+    # With enough of what is mirrored; what lies at the other end is met again where the recording is a circle.
+    start = 0 if mode == "wrap" else max(0, begin - 2 * most)
+    piece = samples[start:] if mode == "wrap" else samples[start : end + 2 * most]
+    if mode == "reflect":  # five times as fast as by np.pad
+        piece = np.concatenate([piece[before:0:-1], piece, piece[-2 : -after - 2 : -1]])
+    else:
+        piece = np.pad(piece, (before, after), mode=mode)
+    return piece[begin + before - start :][: end - begin]
 
 
 def _extended(samples: NDArray[np.float32], length: int) -> NDArray[np.float32]:
