@@ -25,8 +25,6 @@ __all__ = ["FeaturizeSettings", "SplitSettings", "make_examples", "split_of"]
 SPLITS = ("train", "dev", "test")
 SHARD_BYTES = 64_000_000
 """Features in a shard, before Parquet makes them a little smaller."""
-MAX_SECONDS = 3600.0
-"""The longest utterance that may be asked for: it is in memory whole, as samples and as features."""
 
 
 class SplitSettings(Settings):
@@ -37,12 +35,19 @@ class SplitSettings(Settings):
     test: float = Field(default=0.0, ge=0, le=1)
 
 
+class UtteranceSettings(AudioSettings):
+    """Which utterances are taken, and which of their channels."""
+
+    max_seconds: float = Field(default=60.0, gt=0, le=1800)
+    """An utterance is in memory whole, as samples and as features: of a longer recording take segments."""
+
+
 class FeaturizeSettings(Settings):
     """The settings of `featurize`."""
 
     corpus: Layout = "auto"
     """How the corpus lies on disk; ``auto``: what is found there."""
-    audio: AudioSettings = AudioSettings(max_seconds=60.0)
+    audio: UtteranceSettings = UtteranceSettings()
     trimming: Trimming = Trimming()
     copies: tuple[Copy, ...] = ()
     """Augmented copies, made of training utterances only."""
@@ -70,9 +75,6 @@ class FeaturizeSettings(Settings):
 
     @model_validator(mode="after")
     def _check(self) -> FeaturizeSettings:
-        if self.audio.max_seconds > MAX_SECONDS:
-            wanted = f"wanted at most {MAX_SECONDS:g}: of a longer recording take segments (offset and duration)"
-            raise ValueError(f"audio.max_seconds: {self.audio.max_seconds:g}, {wanted}")
         names = [copy.name for copy in self.copies]
         if len(set(names)) < len(names):
             raise ValueError(f"copies: wanted a name for each, found {', '.join(names)}")

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from asr_model.audio import AudioError, AudioSettings
+from asr_model.audio import AudioError
 from asr_model.augment import Copy
 from asr_model.conditioning import Conditioning
+from asr_model.config import SettingsError, load_settings
 from asr_model.examples import FeaturizeSettings, SplitSettings, make_examples, split_of
 from asr_model.features import LogMel, compute_features, from_bytes
 from asr_model.records import Utterance
@@ -214,5 +215,5 @@ def test_the_split_does_not_depend_on_the_hash_seed():
 
 
 def test_an_utterance_of_hours_may_not_be_asked_for():
-    with pytest.raises(ValueError, match=r"audio.max_seconds: 36000, wanted at most 3600: .*offset and duration"):
-        FeaturizeSettings(audio=AudioSettings(max_seconds=36_000.0))
+    with pytest.raises(SettingsError, match=r"audio.max_seconds: .*36000.*1800"):
+        load_settings(FeaturizeSettings, {"audio": {"max_seconds": 36_000.0}}, "here")
