@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
@@ -37,7 +38,10 @@ class _Fork:
 
     def __init__(self) -> None:
         (stdin, to_stdin), (from_stderr, stderr) = os.pipe(), os.pipe()
-        self.pid = os.fork()
+        with warnings.catch_warnings():
+            # Python 3.12 counts the threads of libraries (Arrow's memory has one), which are prepared for this.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self.pid = os.fork()
         if not self.pid:
             os.close(to_stdin)
             os.close(from_stderr)
@@ -74,7 +78,7 @@ def can_fork() -> bool:
 @contextlib.contextmanager
 def forked(number: int) -> Iterator[None]:
     """Have ``number`` copies of this process ready where it can be copied: to import all anew takes them seconds."""
-    if can_fork():
+    if number and can_fork():
         gc.freeze()  # what is there now is no garbage; looking for some would make every worker copy it
         sys.stdout.flush()  # else every worker would print what is still to be printed
         for _ in range(number):
