@@ -27,13 +27,15 @@ class Confusions:
     def count(self, alignment: Alignment) -> None:
         """Count the errors of one reference and its transcript."""
         said, heard, edits = alignment
-        for kind, left, right in edits:
+        pairs, deleted, inserted = self.pairs, self.deleted, self.inserted
+        for kind, left, right in edits:  # by ``get``: a Counter is slow to say that a word is new
             if kind == "replace":
-                self.pairs[said[left], heard[right]] += 1
+                pair = said[left], heard[right]
+                pairs[pair] = pairs.get(pair, 0) + 1
             elif kind == "delete":
-                self.deleted[said[left]] += 1
+                deleted[said[left]] = deleted.get(said[left], 0) + 1
             else:
-                self.inserted[heard[right]] += 1
+                inserted[heard[right]] = inserted.get(heard[right], 0) + 1
 
     def add(self, other: Confusions) -> None:
         """Add another part's counts; of a great many words the most frequent are kept."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 
 from asr_model.records import Transcript, Utterance
 
-__all__ = ["KNOWN_GROUPS", "NONE", "group_order", "group_value"]
+__all__ = ["KNOWN_GROUPS", "NONE", "group_order", "group_value", "groups_of"]
 
 KNOWN_GROUPS = frozenset({"channel", "speaker", "codec", "sample_rate", "duration_band", "level_band"})
 """Groups that need no column of their name."""
@@ -20,6 +20,11 @@ LEVEL_BOUNDS = (-60, -50, -40, -30, -20)
 _LEVEL_COLUMNS = ("level_db", "rms_db", "rms_dbfs")
 _NUMBERS = (int, float)
 _LEADING_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+
+
+def groups_of(names: tuple[str, ...], reference: Utterance, transcript: Transcript | None) -> dict[str, str]:
+    """Return the `group_value` of each name; rows that have all in common share the mapping."""
+    return _mapping(names, tuple([group_value(name, reference, transcript) for name in names]))
 
 
 def group_value(name: str, reference: Utterance, transcript: Transcript | None) -> str:
@@ -76,6 +81,11 @@ def _band(value: object, bounds: tuple[int, ...], unit: str) -> str:
     if not isinstance(value, _NUMBERS) or isinstance(value, bool):
         return NONE
     return _labels(bounds, unit)[bisect_right(bounds, value)]
+
+
+@lru_cache(maxsize=10_000)
+def _mapping(names: tuple[str, ...], values: tuple[str, ...]) -> dict[str, str]:
+    return dict(zip(names, values, strict=True))
 
 
 @cache

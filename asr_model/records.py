@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import types
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from operator import attrgetter
@@ -232,18 +232,21 @@ def _arrow_type(hint: Any) -> pa.DataType:
     return pa.struct(list(schema(hint)))
 
 
-def _to_cells(values: Iterable[Any]) -> list[Any]:
+def _to_cells(values: Sequence[Any]) -> list[Any]:
     """Return mappings as JSON text, lists of records as lists of mappings; a mapping that comes again costs nothing."""
     known: dict[Any, str] = {}
     cells: list[Any] = []
     for value in values:
-        if isinstance(value, dict):
+        if not isinstance(value, dict):
+            cells.append([dataclasses.asdict(item) for item in value])
+            continue
+        cell = known.get(id(value))
+        if cell is None:
             key = repr(value)
             if key not in known:
                 known[key] = json.dumps(value, sort_keys=True, ensure_ascii=False)
-            cells.append(known[key])
-        else:
-            cells.append([dataclasses.asdict(item) for item in value])
+            cell = known[id(value)] = known[key]
+        cells.append(cell)
     return cells
 
 

@@ -12,7 +12,7 @@ from rapidfuzz.distance import Levenshtein
 
 from asr_model.config import Settings
 from asr_model.edits import Alignment, align
-from asr_model.groups import group_value
+from asr_model.groups import groups_of
 from asr_model.normalization import Normalize, StepName, make_normalize
 from asr_model.records import Segment, Transcript, Utterance, Word
 
@@ -197,7 +197,7 @@ def score_aligned(
         offset=reference.offset,
         raw_words=raw_words,
         raw_errors=raw_errors,
-        groups={name: group_value(name, reference, transcript) for name in settings.groups},
+        groups=groups_of(settings.groups, reference, transcript),
     )
     return found, alignment
 

@@ -19,7 +19,7 @@ from asr_model.confusions import Confusions
 from asr_model.edits import align
 from asr_model.groups import KNOWN_GROUPS, NONE
 from asr_model.marks import Marks
-from asr_model.matching import match, recording_key
+from asr_model.matching import match
 from asr_model.normalization import STEP_VERSIONS
 from asr_model.records import Failure, Transcript, Utterance, to_table
 from asr_model.scoring import EvaluateSettings, Score, normalize_of, score_aligned
@@ -28,7 +28,7 @@ from asr_model.tally import Tally
 from pipelines import scores as score_files
 from pipelines.hypotheses import TranscriptLine, list_transcripts, read_transcripts, transcribed_with
 from pipelines.markdown import summary_markdown
-from pipelines.parts import Dealt, Piece, Slice, cut, deal, no_garbage, part_path, read_pieces, remove_parts
+from pipelines.parts import Dealt, Piece, Slice, cut, deal, key_of, no_garbage, part_path, read_pieces, remove_parts
 from pipelines.progress import NAMESPACE
 from pipelines.references import ReferenceLine, list_references, read_references
 from pipelines.report import render_report
@@ -135,7 +135,7 @@ def score_rows(
             yield row
         else:
             side = isinstance(row, _TRANSCRIPTS)
-            recordings[recording_key(row.audio_filepath)][side].append(row)
+            recordings[key_of(row)][side].append(row)
     for of_references, of_transcripts in recordings.values():
         references, transcripts = _read(of_references), _read(of_transcripts)
         yield from (row for row in references if isinstance(row, Failure))

@@ -13,7 +13,7 @@ import pipelines.io as io
 from asr_model.captions import parse_captions, parse_whisper
 from asr_model.nist import parse_ctm, parse_trn
 from asr_model.records import Segment, Transcript, Word
-from pipelines.lines import Line, lines_between, name_in, number_of, numbered_lines, read_naming, read_text
+from pipelines.lines import Line, key_in, lines_between, number_of, numbered_lines, read_naming, read_text
 from pipelines.listing import is_pattern
 from pipelines.rows import parse_cell, parse_json
 
@@ -99,9 +99,9 @@ def read_transcripts(path: str, start: int = 0, stop: int | None = None) -> Iter
 
 def _read_json_lines(path: str, start: int = 0, stop: int | None = None) -> Iterator[TranscriptLine | Transcript]:
     for place, text in lines_between(path, start, stop):
-        name = name_in(text)
-        line = TranscriptLine(name or "", path, place, text)
-        yield line if name else line.read()
+        key = key_in(text)
+        line = TranscriptLine(key or "", path, place, text)
+        yield line if key else line.read()
 
 
 def _read_json(path: str) -> Iterator[TranscriptLine | Transcript]:

@@ -8,8 +8,9 @@ from typing import NamedTuple, TypeVar
 import orjson
 
 import pipelines.io as io
+from asr_model.matching import recording_key
 
-__all__ = ["Line", "lines_between", "name_in", "number_of", "numbered_lines", "read_naming", "read_text"]
+__all__ = ["Line", "key_in", "lines_between", "number_of", "numbered_lines", "read_naming", "read_text"]
 
 _MARK = b"\xef\xbb\xbf"
 _OTHER_MARKS = (b"\xff\xfe", b"\xfe\xff")
@@ -18,9 +19,9 @@ R = TypeVar("R")
 
 
 class Line(NamedTuple):
-    """A line of JSON that begins at byte ``place`` of a file, of which as yet only the recording's name is read."""
+    """A line of JSON that begins at byte ``place`` of a file, of which as yet only the `recording_key` is read."""
 
-    audio_filepath: str
+    key: str
     path: str
     place: int
     text: str
@@ -68,14 +69,14 @@ def numbered_lines(path: str) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
-def name_in(text: str) -> str | None:
-    """Return the recording that a line of JSON names, None where it is no such line."""
+def key_in(text: str) -> str | None:
+    """Return the `recording_key` of the recording that a line of JSON names, None where it is no such line."""
     try:
         row = orjson.loads(text)
     except ValueError:
         return None
     name = row.get("audio_filepath") if isinstance(row, dict) else None
-    return name if isinstance(name, str) else None
+    return recording_key(name) if name and isinstance(name, str) else None
 
 
 def number_of(path: str, place: int) -> int:

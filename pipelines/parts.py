@@ -15,6 +15,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from operator import attrgetter
 from typing import Any, Literal, TypeAlias
 
@@ -24,7 +25,7 @@ from asr_model.records import Failure, Transcript, Utterance
 from pipelines.hypotheses import TranscriptLine
 from pipelines.references import ReferenceLine
 
-__all__ = ["Dealt", "Piece", "Slice", "cut", "deal", "no_garbage", "part_path", "read_pieces", "remove_parts"]
+__all__ = ["Dealt", "Piece", "Slice", "cut", "deal", "key_of", "no_garbage", "part_path", "read_pieces", "remove_parts"]
 
 Kind = Literal["references", "transcripts"]
 PARTS_FOLDER = "_parts"
@@ -40,6 +41,7 @@ _FIELDS: dict[type, Callable[[Any], tuple[Any, ...]]] = {
     for record in (Failure, Transcript, Utterance)
 } | {ReferenceLine: tuple, TranscriptLine: tuple}
 """What takes the values of a row's fields."""
+_LINES = (ReferenceLine, TranscriptLine)
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def deal(rows: Iterable[Dealt], source: Slice, folder: str) -> Iterator[tuple[in
     parts: dict[int, list[Any]] = {}
     num_files = num_rows = 0
     for row in rows:
-        part = 0 if isinstance(row, Failure) else part_of(row.audio_filepath, source.num_parts)
+        part = 0 if isinstance(row, Failure) else part_of(key_of(row), source.num_parts)
         parts.setdefault(part, []).append(row)
         num_rows += 1
         if num_rows == ROWS_PER_FILE:
@@ -119,12 +121,16 @@ def no_garbage() -> Iterator[None]:
             gc.enable()
 
 
-def part_of(audio_filepath: str, num_parts: int) -> int:
+def key_of(row: ReferenceLine | Utterance | TranscriptLine | Transcript) -> str:
+    """Return what rows of one recording have in common."""
+    return row.key if isinstance(row, _LINES) else recording_key(row.audio_filepath)
+
+
+def part_of(key: str, num_parts: int) -> int:
     """Return the part that a recording belongs to, the same on every machine."""
     if num_parts == 1:
         return 0
-    key = recording_key(audio_filepath).encode()
-    return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest()) % num_parts
+    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest()) % num_parts
 
 
 def read_pieces(pieces: Iterable[Piece]) -> Iterator[Dealt]:
@@ -132,9 +138,9 @@ def read_pieces(pieces: Iterable[Piece]) -> Iterator[Dealt]:
     for piece in sorted(pieces, key=lambda piece: piece.number):
         with io.open_file(piece.path) as file:
             file.seek(piece.start)
-            rows = pickle.loads(file.read(piece.length))
-        for record, fields in rows:
-            yield record(*fields)
+            runs = pickle.loads(file.read(piece.length))
+        for kind, columns in runs:
+            yield from map(kind, *columns)
 
 
 def part_path(folder: str, name: str, part: int, suffix: str) -> str:
@@ -155,7 +161,8 @@ def _write(parts: dict[int, list[Any]], source: Slice, number: int, folder: str)
     pieces = []
     with io.create_file(path) as file:
         for part, rows in sorted(parts.items()):
-            data = pickle.dumps([(type(row), _FIELDS[type(row)](row)) for row in rows], protocol=5)
+            runs = [(kind, tuple(zip(*map(_FIELDS[kind], run), strict=True))) for kind, run in groupby(rows, type)]
+            data = pickle.dumps(runs, protocol=5)
             file.write(data)
             pieces.append((part, Piece((source.number, number), path, start, len(data))))
             start += len(data)

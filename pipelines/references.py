@@ -9,7 +9,7 @@ import pipelines.io as io
 from asr_model.nist import parse_ctm, parse_stm, parse_trn
 from asr_model.records import Failure, Utterance
 from pipelines.corpora import find_corpus, read_corpus
-from pipelines.lines import Line, lines_between, name_in, number_of, numbered_lines, read_naming
+from pipelines.lines import Line, key_in, lines_between, number_of, numbered_lines, read_naming
 from pipelines.reading import read_text
 from pipelines.rows import parse_json, parse_row
 
@@ -67,9 +67,9 @@ def read_references(source: str, start: int = 0, stop: int | None = None) -> Ite
 
 def _read_manifest(path: str, start: int, stop: int | None) -> Iterator[Reference]:
     for place, text in lines_between(path, start, stop):
-        name = name_in(text)
-        line = ReferenceLine(name or "", path, place, text)
-        yield line if name else line.read()
+        key = key_in(text)
+        line = ReferenceLine(key or "", path, place, text)
+        yield line if key else line.read()
 
 
 def _read_stm(path: str) -> Iterator[Utterance]:

@@ -34,7 +34,11 @@ def in_order(scores: pa.Table) -> pa.Table:
 
 def write_part(folder: str, number: int, scores: pa.Table, failures: Sequence[Failure]) -> None:
     """Write the files of a part, whose ``scores`` are a table of `Score`."""
-    io.write_parquet(part_path(folder, "scores", number, ".parquet"), scores)
+    with (
+        io.create_file(part_path(folder, "scores", number, ".arrow")) as file,
+        pa.ipc.new_file(file, scores.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer,
+    ):
+        writer.write_table(scores)
     io.write_file(part_path(folder, "scores", number, ".csv"), table_csv(scores))
     lines = (json.dumps(dataclasses.asdict(failure), ensure_ascii=False) for failure in failures)
     io.write_lines(part_path(folder, "failures", number, ".jsonl"), lines)
@@ -48,7 +52,7 @@ def join_failures(folder: str, parts: Sequence[int]) -> None:
 
 
 def join_scores(folder: str, parts: Sequence[int], stamp: dict[str, Any]) -> None:
-    """Write ``per_file.parquet`` and ``per_file.csv`` from the files of the parts, one row group at a time."""
+    """Write ``per_file.parquet`` and ``per_file.csv`` from the files of the parts, a row group from each."""
     with io.create_file(io.join(folder, "per_file.csv")) as file:
         file.write((",".join(schema(Score).names) + "\n").encode())
         for data in _copied([part_path(folder, "scores", number, ".csv") for number in parts]):
@@ -59,12 +63,9 @@ def join_scores(folder: str, parts: Sequence[int], stamp: dict[str, Any]) -> Non
         pq.ParquetWriter(file, stamped, compression="zstd", use_dictionary=False, write_page_checksum=True) as writer,
     ):
         for number in parts:
-            with (
-                io.open_file(part_path(folder, "scores", number, ".parquet")) as source,
-                pq.ParquetFile(source) as parquet,
-            ):
-                for group in range(parquet.num_row_groups):
-                    writer.write_table(parquet.read_row_group(group).cast(stamped))
+            with io.open_file(part_path(folder, "scores", number, ".arrow")) as source:
+                table = pa.ipc.open_file(source).read_all()
+            writer.write_table(table.cast(stamped))
 
 
 def read_failures(folder: str) -> Iterator[Failure]:
