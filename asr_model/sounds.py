@@ -9,15 +9,17 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from asr_model.audio import AudioError, AudioSettings, decode, resample, select_channels
+from asr_model.audio import AudioError, AudioSettings
+from asr_model.channels import read_channels
+from asr_model.records import Utterance
 
 __all__ = ["Sounds"]
 
 HELD = 32
 """Decoded sounds that a process keeps in memory."""
 HELD_SECONDS = 120.0
-"""Of a longer sound only the beginning is used."""
-_AUDIO = AudioSettings(min_seconds=0.0, max_seconds=3600.0)
+"""Of a longer sound only the beginning is used, and read."""
+_AUDIO = AudioSettings(min_seconds=0.0)
 
 
 class Sounds:
@@ -40,10 +42,15 @@ class Sounds:
         return self._load(paths[int(draw.integers(len(paths)))], sample_rate)
 
     def _decode(self, path: str, sample_rate: int) -> NDArray[np.float32]:
+        most, num_samples = round(HELD_SECONDS * sample_rate), 0
+        blocks = []
         try:
             with self._open(path) as file:
-                audio = decode(file, _AUDIO)
+                for _, samples in read_channels(file, Utterance(path, path, channel="mix"), _AUDIO, sample_rate):
+                    blocks.append(samples)
+                    num_samples += len(samples)
+                    if num_samples >= most:
+                        break
         except (AudioError, OSError) as error:
             raise ValueError(f"{path}: not to be used as a noise or a room: {error}") from error
-        ((_, samples),) = select_channels(audio, "mix", "mix")
-        return resample(samples[: round(HELD_SECONDS * audio.sample_rate)], audio.sample_rate, sample_rate)
+        return np.concatenate(blocks)[:most]
