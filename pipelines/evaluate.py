@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
 from itertools import islice
@@ -207,9 +207,9 @@ def _check_groups(tally: Tally, names: Sequence[str]) -> None:
 
 
 def _check_failure_rate(tally: Tally, job: EvaluateJob) -> None:
-    lost = [Failure("", None, reason, "") for reason in tally.failures.elements() if reason != "no-reference"]
-    num_scored = tally.num_rows - tally.failures["no-transcript"]
-    io.check_failure_rate(len(lost) + num_scored, lost, job.settings.max_failure_rate, job.output)
+    lost = Counter({reason: number for reason, number in tally.failures.items() if reason != "no-reference"})
+    num_scored = tally.num_rows - lost["no-transcript"]
+    io.check_failure_rate(lost.total() + num_scored, lost, job.settings.max_failure_rate, job.output)
 
 
 def _versions() -> dict[str, str]:

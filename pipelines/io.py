@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import stat
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -206,18 +207,17 @@ class TooManyFailuresError(RuntimeError):
     """More recordings failed than ``max_failure_rate`` allows."""
 
 
-def check_failure_rate(num_inputs: int, failures: list[Failure], max_failure_rate: float, folder: str) -> None:
-    """Fail the job where too great a part of its inputs failed.
+def check_failure_rate(num_inputs: int, failures: Counter[str], max_failure_rate: float, folder: str) -> None:
+    """Fail the job where too great a part of its inputs failed; ``failures`` are counted by reason.
 
     Raises:
         TooManyFailuresError: with the numbers, the reasons and the file that lists them.
     """
-    rate = len(failures) / max(1, num_inputs)
+    rate = failures.total() / max(1, num_inputs)
     if rate > max_failure_rate:
-        reasons = ", ".join(sorted({failure.reason for failure in failures}))
         raise TooManyFailuresError(
-            f"{len(failures)} of {num_inputs} recordings failed ({reasons}), a rate of {rate:.3f}; "
-            f"max_failure_rate is {max_failure_rate}. See {join(folder, FAILURES_FILE)}"
+            f"{failures.total()} of {num_inputs} recordings failed ({', '.join(sorted(failures))}), a rate of "
+            f"{rate:.3f}; max_failure_rate is {max_failure_rate}. See {join(folder, FAILURES_FILE)}"
         )
 
 

@@ -7,6 +7,7 @@ of the same audio, settings and recognizer is done and is not repeated.
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -227,7 +228,7 @@ def finish(account: Account, job: Job, conclude: Callable[[Job, Account], None])
     num_inputs = sum(receipt.num_inputs for receipt in receipts)
     io.write_failures(job.output, failures)
     conclude(job, account)  # also where too many failed: what it shows says why
-    io.check_failure_rate(num_inputs, failures, job.max_failure_rate, job.output)
+    io.check_failure_rate(num_inputs, Counter(failure.reason for failure in failures), job.max_failure_rate, job.output)
     success = {
         "verb": job.verb,
         "num_inputs": num_inputs,
