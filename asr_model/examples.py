@@ -129,7 +129,9 @@ def make_examples(
     copies = settings.copies if split_of(utterance, settings.split) == "train" else ()
     examples = []
     for channel in list(blocks):
-        samples = trim(np.concatenate(blocks.pop(channel)), sample_rate, settings.trimming)
+        first, *others = blocks.pop(channel)
+        whole = np.concatenate([first, *others]) if any(map(len, others)) else first
+        samples = trim(whole, sample_rate, settings.trimming)
         key = utterance.id_of(channel.number)
         for copy in (None, *copies):
             name = copy.name if copy else ""
