@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, cast
 
-import jiwer
 from rapidfuzz.distance import Levenshtein
 
 __all__ = ["AlignedWord", "Alignment", "align", "align_words", "edits"]
@@ -57,18 +56,16 @@ def align_words(text: str, pred_text: str) -> list[AlignedWord]:
     >>> [(w.kind, w.reference, w.hypothesis) for w in align_words("a b", "a c d")]
     [('hit', 'a', 'a'), ('insertion', '', 'c'), ('substitution', 'b', 'd')]
     """
-    result = jiwer.process_words([text], [pred_text])
-    reference, hypothesis = result.references[0], result.hypotheses[0]
+    said, heard, changes = align(text, pred_text)
     aligned: list[AlignedWord] = []
-    for chunk in result.alignments[0]:
-        left = reference[chunk.ref_start_idx : chunk.ref_end_idx]
-        right = hypothesis[chunk.hyp_start_idx : chunk.hyp_end_idx]
-        if chunk.type == "equal":
-            aligned += [AlignedWord("hit", a, b) for a, b in zip(left, right, strict=True)]
-        elif chunk.type == "substitute":
-            aligned += [AlignedWord("substitution", a, b) for a, b in zip(left, right, strict=True)]
-        elif chunk.type == "delete":
-            aligned += [AlignedWord("deletion", word, "") for word in left]
-        else:
-            aligned += [AlignedWord("insertion", "", word) for word in right]
+    place = other = 0
+    for kind, left, right in [*changes, ("end", len(said), len(heard))]:
+        aligned += [AlignedWord("hit", *pair) for pair in zip(said[place:left], heard[other:right], strict=True)]
+        place, other = left + (kind in ("replace", "delete")), right + (kind in ("replace", "insert"))
+        if kind == "replace":
+            aligned.append(AlignedWord("substitution", said[left], heard[right]))
+        elif kind == "delete":
+            aligned.append(AlignedWord("deletion", said[left], ""))
+        elif kind == "insert":
+            aligned.append(AlignedWord("insertion", "", heard[right]))
     return aligned

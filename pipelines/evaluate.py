@@ -170,14 +170,7 @@ def finish(parts: list[int], job: EvaluateJob) -> dict[str, Any]:
         InputError: a group is no column of any row.
     """
     parts = sorted(parts)
-    tally, marks = Tally(), Marks()
-    shown: list[Row] = []
-    for number in parts:
-        with io.open_file(part_path(job.output, "tally", number, ".pickle")) as file:
-            counts, marks_of_part, rows = pickle.loads(file.read())
-        tally.add(counts)
-        marks.add(marks_of_part)
-        shown = worst(rows, shown)
+    tally, marks, shown = _sum_of_parts(parts, job.output)
     _check_groups(tally, job.settings.groups)
     score_files.join_failures(job.output, parts)
     _check_failure_rate(tally, job)
@@ -196,6 +189,19 @@ def finish(parts: list[int], job: EvaluateJob) -> dict[str, Any]:
     remove_parts(job.output)
     io.write_json(io.join(job.output, io.SUCCESS_FILE), {"verb": "evaluate", **summary})
     return summary
+
+
+@no_garbage()
+def _sum_of_parts(parts: Sequence[int], folder: str) -> tuple[Tally, Marks, list[Row]]:
+    tally, marks = Tally(), Marks()
+    shown: list[Row] = []
+    for number in parts:
+        with io.open_file(part_path(folder, "tally", number, ".pickle")) as file:
+            counts, marks_of_part, rows = pickle.loads(file.read())
+        tally.add(counts)
+        marks.add(marks_of_part)
+        shown = worst(rows, shown)
+    return tally, marks, shown
 
 
 def _check_groups(tally: Tally, names: Sequence[str]) -> None:

@@ -150,8 +150,9 @@ def part_path(folder: str, name: str, part: int, suffix: str) -> str:
 
 def remove_parts(folder: str) -> None:
     """Delete all temporary files."""
-    io.delete(path for path, _ in io.list_folder(folder, f"{PARTS_FOLDER}/*"))
-    if not io.is_url(folder):
+    if io.is_url(folder):
+        io.delete(path for path, _ in io.list_files(io.join(folder, f"{PARTS_FOLDER}/*")))
+    else:
         shutil.rmtree(io.join(folder, PARTS_FOLDER), ignore_errors=True)
 
 

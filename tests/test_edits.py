@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import jiwer
 import pytest
 from test_scoring import distance, texts
 
@@ -54,3 +55,12 @@ def test_equal_texts_are_aligned_without_an_edit_and_others_by_theirs():
     for reference, hypothesis in zip(texts(40, 1), texts(40, 51), strict=True):
         said, heard = reference.split(), hypothesis.split()
         assert align(reference, hypothesis) == (said, heard, edits(said, heard))
+
+
+def test_aligned_words_are_those_of_jiwer():
+    kinds = {"equal": "hit", "substitute": "substitution", "delete": "deletion", "insert": "insertion"}
+    for reference, hypothesis in zip(texts(60, 7), texts(60, 57), strict=True):
+        (chunks,) = jiwer.process_words([reference], [hypothesis]).alignments
+        lengths = [(c.type, max(c.ref_end_idx - c.ref_start_idx, c.hyp_end_idx - c.hyp_start_idx)) for c in chunks]
+        expected = [kinds[kind] for kind, length in lengths for _ in range(length)]
+        assert [word.kind for word in align_words(reference, hypothesis)] == expected
