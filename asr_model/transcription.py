@@ -99,13 +99,13 @@ class Transcriber:
             self._num_waiting += len(samples)
             if self._num_waiting > WAITING_SECONDS * self._recognizer.sample_rate:
                 self._recognize()
-                give_back_memory()
 
     def _recognize(self) -> None:
         found = self._recognizer.recognize([samples for _, samples in self._waiting], self._settings.batch_frames)
         for (speech, _), hypothesis in zip(self._waiting, found, strict=True):
             speech.hypotheses.append(hypothesis)
         self._waiting, self._num_waiting = [], 0
+        give_back_memory()
 
 
 def _transcript(speech: Speech, step_seconds: float) -> Transcript:
