@@ -29,7 +29,7 @@ class SegmentationSettings(Settings):
     """Where speech begins, on the way from the noise floor (0) to the loud parts (1), in decibels."""
     min_pause_seconds: float = Field(default=0.6, gt=0)
     """Shorter pauses stay inside a segment."""
-    padding_seconds: float = Field(default=0.25, ge=0)
+    padding_seconds: float = Field(default=0.5, ge=0)
     """What is kept of the pause on both sides."""
     min_speech_seconds: float = Field(default=0.05, ge=0)
     """Shorter sounds between pauses are clicks."""

@@ -27,7 +27,7 @@ def found(samples, settings=DEFAULT):
 @pytest.mark.parametrize("level", [0.3, 0.02])
 def test_bursts_are_found_with_their_padding(level):
     segments = found(recording((1, 2.5), (4, 4.5), (7, 9), level=level))
-    expected = [(0.75, 2.75), (3.75, 4.75), (6.75, 9.25)]
+    expected = [(0.5, 3), (3.5, 5), (6.5, 9.5)]
     assert np.array(segments) == pytest.approx(np.array(expected), abs=0.06)
 
 
