@@ -54,8 +54,8 @@ recognizer: $(INSTALLED)
 	$(BIN)/beamscribe train --config configs/train-recognizer.yaml --init runs/first --input build/shards \
 		--output runs/second
 	$(BIN)/beamscribe lm --input build/shards --dev build/shards --attach runs/second --output runs/with-words
-	$(BIN)/beamscribe tune --set beam_size=50 --set 'lm_weights=[0.5,0.75,1.0]' --recognizer runs/with-words \
-		--input build/shards --output runs/recognizer
+	$(BIN)/beamscribe tune --set beam_size=50 --set 'lm_weights=[0.5,0.75,1.0]' --set 'word_scores=[0.0,1.0,2.0]' \
+		--recognizer runs/with-words --input build/shards --output runs/recognizer
 
 clean:
 	rm -rf build .venv *.egg-info
