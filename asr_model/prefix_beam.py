@@ -69,9 +69,10 @@ class PrefixBeam:
         state = self.language_model.start() if self.language_model else None
         written: dict[Prefix, _Written] = {(): _Written((), 0.0, state, "")}
         beam: dict[Prefix, _Paths] = {(): _Paths(blank=0.0)}
+        worst = NEVER
         for step in log_probs.tolist():
             tokens = sorted(((p, token) for token, p in enumerate(step) if token != BLANK), reverse=True)
-            least = self._least(beam, written, step[BLANK])
+            least = self._least(worst, step[BLANK])
             after: dict[Prefix, _Paths] = {}
             for prefix, paths in beam.items():
                 total, last = paths.total, prefix[-1] if prefix else None
@@ -97,16 +98,18 @@ class PrefixBeam:
                         grows.token = _add(grows.token, (paths.blank if token == last else total) + p)
             scores = {prefix: paths.total + written[prefix].score for prefix, paths in after.items()}
             best = sorted(scores, key=lambda prefix: (-scores[prefix], prefix))[: self.beam_size]
+            worst = scores[best[-1]] if len(best) == self.beam_size else NEVER
             beam = {prefix: after[prefix] for prefix in best if scores[prefix] > NEVER}
             written = {prefix: written[prefix] for prefix in beam}
         return self._finish(beam, written)
 
-    def _least(self, beam: dict[Prefix, _Paths], written: dict[Prefix, _Written], blank: float) -> float:
-        """Return what a longer prefix must score, its last word not counted, to push one of a full beam out."""
-        if len(beam) < self.beam_size:
-            return NEVER
+    def _least(self, worst: float, blank: float) -> float:
+        """Return what a longer prefix must score, its last word not counted, to push out the ``worst`` of a full beam.
+
+        A beam that is not full has no worst one: ``NEVER``.
+        """
         of_word = max(0.0, self.word_score) + (max(0.0, self.hot_word_score) if self.hot_words else 0.0)
-        return min(paths.total + written[prefix].score for prefix, paths in beam.items()) + blank - of_word
+        return worst + blank - of_word
 
     def _beginnings(self) -> set[str] | None:
         """Return what words may begin with, or None where anything may be written."""

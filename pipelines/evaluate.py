@@ -39,7 +39,6 @@ __all__ = ["EvaluateJob", "build", "job_of", "score_rows", "summarize"]
 CHUNK_ROWS = 2000
 """Scores that are held as rows until they become a table: so few that a processor's cache holds them."""
 _TRANSCRIPTS = (TranscriptLine, Transcript)
-_LINES = (ReferenceLine, TranscriptLine)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -224,7 +223,7 @@ def _versions() -> dict[str, str]:
 
 def _read(rows: list[Any]) -> list[Any]:
     """Return rows of a recording, lines among them read, in order."""
-    read = [row.read() if isinstance(row, _LINES) else row for row in rows]
+    read = [row.read() if isinstance(row, ReferenceLine | TranscriptLine) else row for row in rows]
     return sorted(read, key=_order) if len(read) > 1 else read
 
 

@@ -24,6 +24,7 @@ from asr_model.records import Failure, from_table, read_stamp
 
 __all__ = [
     "FAILURES_FILE",
+    "PARQUET_LAYOUT",
     "ROW_GROUP_BYTES",
     "RUN_FILE",
     "SUCCESS_FILE",
@@ -59,6 +60,8 @@ RUN_FILE = "_RUN.json"
 FAILURES_FILE = "failures.jsonl"
 ROW_GROUP_BYTES = 8 << 20
 """Uncompressed bytes of a row group: what a reader holds in memory, and a writer some times over."""
+PARQUET_LAYOUT = {"compression": "zstd", "use_dictionary": False, "write_page_checksum": True}
+"""What reads fastest for features."""
 
 
 class InputError(ValueError):
@@ -178,19 +181,15 @@ def write_parquet(path: str, table: pa.Table) -> None:
 
 @contextmanager
 def create_parquet(path: str) -> Iterator[Callable[[pa.Table], None]]:
-    """Give what appends tables of one schema to a new file, each in row groups of its own; without any, no file.
-
-    The layout is what reads fastest for features: zstd, no dictionaries, page checksums.
-    """
+    """Give what appends tables of one schema to a new file, each in row groups of its own; without any, no file."""
     with ExitStack() as stack:
         writer = None
 
         def write(table: pa.Table) -> None:
             nonlocal writer
             if writer is None:
-                layout = {"compression": "zstd", "use_dictionary": False, "write_page_checksum": True}
                 file = stack.enter_context(create_file(path))
-                writer = stack.enter_context(pq.ParquetWriter(file, table.schema, **layout))
+                writer = stack.enter_context(pq.ParquetWriter(file, table.schema, **PARQUET_LAYOUT))
             writer.write_table(table, max(1, ROW_GROUP_BYTES * max(1, table.num_rows) // max(1, table.nbytes)))
 
         yield write

@@ -23,6 +23,7 @@ import pipelines.io as io
 from asr_model.matching import recording_key
 from asr_model.records import Failure, Transcript, Utterance
 from pipelines.hypotheses import TranscriptLine
+from pipelines.lines import Line
 from pipelines.references import ReferenceLine
 
 __all__ = ["Dealt", "Piece", "Slice", "cut", "deal", "key_of", "no_garbage", "part_path", "read_pieces", "remove_parts"]
@@ -41,7 +42,6 @@ _FIELDS: dict[type, Callable[[Any], tuple[Any, ...]]] = {
     for record in (Failure, Transcript, Utterance)
 } | {ReferenceLine: tuple, TranscriptLine: tuple}
 """What takes the values of a row's fields."""
-_LINES = (ReferenceLine, TranscriptLine)
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def no_garbage() -> Iterator[None]:
 
 def key_of(row: ReferenceLine | Utterance | TranscriptLine | Transcript) -> str:
     """Return what rows of one recording have in common."""
-    return row.key if isinstance(row, _LINES) else recording_key(row.audio_filepath)
+    return row.key if isinstance(row, Line) else recording_key(row.audio_filepath)
 
 
 def part_of(key: str, num_parts: int) -> int:

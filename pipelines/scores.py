@@ -60,7 +60,7 @@ def join_scores(folder: str, parts: Sequence[int], stamp: dict[str, Any]) -> Non
     stamped = to_table(Score, [], stamp).schema
     with (
         io.create_file(io.join(folder, "per_file.parquet")) as file,
-        pq.ParquetWriter(file, stamped, compression="zstd", use_dictionary=False, write_page_checksum=True) as writer,
+        pq.ParquetWriter(file, stamped, **io.PARQUET_LAYOUT) as writer,
     ):
         for number in parts:
             with io.open_file(part_path(folder, "scores", number, ".arrow")) as source:
