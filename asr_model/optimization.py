@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from asr_model.batches import Step
-from asr_model.config import Settings
-from asr_model.network import Loss, Network
+from asr_model.config import Settings, SettingsError
+from asr_model.consistency import consistent_loss
+from asr_model.network import CtcNetwork, Loss, Network
 from asr_model.processes import Processes
 from asr_model.run_state import RunState
 from asr_model.spec_augment import SpecAugmentSettings, spec_augment
@@ -26,6 +27,8 @@ class OptimizationSettings(Settings):
     """How the weights are changed by what was heard."""
 
     spec_augment: SpecAugmentSettings = SpecAugmentSettings()
+    consistency: float = Field(default=0.0, ge=0)
+    """Weight of the distance between two views of an utterance (CR-CTC; 0.2 there): steps cost twice as much."""
     learning_rate: float = Field(default=2e-3, gt=0)
     warmup: float = Field(default=0.1, ge=0, lt=1)
     """Part of the run in which the learning rate rises; after it the rate falls along a cosine to zero."""
@@ -39,14 +42,23 @@ class OptimizationSettings(Settings):
 
 
 class Losses(nn.Module):
-    """A network's loss as a module of its own, which is what processes can share the gradients of."""
+    """A network's loss as a module of its own, which is what processes can share the gradients of.
 
-    def __init__(self, network: Network):
+    Raises:
+        SettingsError: a consistency is wanted of a network that is not trained by CTC alone.
+    """
+
+    def __init__(self, network: Network, consistency: float = 0.0):
         super().__init__()
         self.network = network
+        self.consistency = consistency
+        if consistency and not isinstance(network, CtcNetwork):
+            raise SettingsError(f"consistency: {consistency:g}, wanted 0 for {type(network).__name__}: it is of CTC")
 
     def forward(self, features: Tensor, num_frames: Tensor, tokens: Tensor, num_tokens: Tensor) -> Loss:
-        """Return the loss of a batch."""
+        """Return the loss of a batch, of which there are two views of each utterance where consistency is wanted."""
+        if self.consistency and isinstance(self.network, CtcNetwork):
+            return consistent_loss(self.network, features, num_frames, tokens, num_tokens, self.consistency)
         return self.network.loss(features, num_frames, tokens, num_tokens)
 
 
@@ -79,7 +91,9 @@ def take_step(
     sums = torch.zeros(3, dtype=torch.float64, device=processes.device)
     for number, batch in step.batches:
         torch.manual_seed(settings.seed * 1_000_003 + run.step + 1 + number * 500_000_003)
-        features, num_frames = spec_augment(batch.features, batch.num_frames, settings.spec_augment)
+        features, num_frames = spec_augment(
+            batch.features, batch.num_frames, settings.spec_augment, 2 if settings.consistency else 1
+        )
         inputs = [x.to(processes.device) for x in (features, num_frames, batch.tokens, batch.num_tokens)]
         is_last = number == step.batches[-1][0]
         with nullcontext() if is_last else processes.keeping_gradients(losses):

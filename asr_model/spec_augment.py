@@ -30,9 +30,14 @@ class SpecAugmentSettings(Settings):
     """Every utterance's bands are stretched by a factor drawn from 1 ± this (Jaitly and Hinton, 2013)."""
 
 
-def spec_augment(features: Tensor, num_frames: Tensor, settings: SpecAugmentSettings) -> tuple[Tensor, Tensor]:
-    """Return warped and masked features (B, T', F) and their lengths (B,); draws from torch's global generator."""
-    features, num_frames = warp(features, num_frames, settings)
+def spec_augment(
+    features: Tensor, num_frames: Tensor, settings: SpecAugmentSettings, views: int = 1
+) -> tuple[Tensor, Tensor]:
+    """Return warped and masked features (views · B, T', F) and their lengths; draws from torch's global generator.
+
+    The views of an utterance differ in vocal tract and masks, and share one tempo: their frames are of the same sounds.
+    """
+    features, num_frames = warp(features, num_frames, settings, views)
     masks = SpecAugment(
         n_time_masks=settings.num_time_masks,
         time_mask_param=settings.max_time_mask,
@@ -44,14 +49,15 @@ def spec_augment(features: Tensor, num_frames: Tensor, settings: SpecAugmentSett
     return masks(features.transpose(1, 2)).transpose(1, 2), num_frames
 
 
-def warp(features: Tensor, num_frames: Tensor, settings: SpecAugmentSettings) -> tuple[Tensor, Tensor]:
-    """Return features (B, T, F) at other tempi and of other vocal tracts, and their lengths (B,)."""
+def warp(features: Tensor, num_frames: Tensor, settings: SpecAugmentSettings, views: int = 1) -> tuple[Tensor, Tensor]:
+    """Return ``views`` times features (B, T, F) at other tempi and of other vocal tracts, and their lengths."""
+    size, frames, bands = features.shape
+    features, num_frames = features.repeat(views, 1, 1), num_frames.repeat(views)
     if not settings.max_tempo_change and not settings.max_vocal_tract_change:
         return features, num_frames
-    size, frames, bands = features.shape
-    tempo, tract = 1 + (2 * torch.rand(2, size) - 1) * torch.tensor(
-        [[settings.max_tempo_change], [settings.max_vocal_tract_change]]
-    )
+    draws = 2 * torch.rand(1 + views, size) - 1
+    tempo = (1 + draws[0] * settings.max_tempo_change).repeat(views)
+    tract = (1 + draws[1:] * settings.max_vocal_tract_change).flatten()
     lengths = (num_frames / tempo).round().long().clamp(min=1)
     steps = torch.arange(int(lengths.max())) + 0.5
     time = (steps * (num_frames / lengths)[:, None] - 0.5).clamp(min=0).minimum(num_frames[:, None] - 1)

@@ -123,7 +123,7 @@ def train(
         training = _Training(
             settings, recognizer, corpus, folder, provenance, processes, run, journal, is_asked_to_stop
         )
-        losses = processes.share_gradients(Losses(network))
+        losses = processes.share_gradients(Losses(network, settings.consistency))
         while run.epoch < settings.epochs:
             training.learn(losses, on_step)
             training.measure()

@@ -44,7 +44,7 @@ ORDER = [
     {"marks"},
     {"summary"},
     {"network", "trimming"},
-    {"cnn_bilstm", "listen_attend_spell"},
+    {"cnn_bilstm", "consistency", "listen_attend_spell"},
     {"networks"},
     {"batches", "matching", "examples", "checkpoints"},
     {"recognizer", "external"},

@@ -5,7 +5,8 @@ import torch
 from toy_speech import ALONE, RECOGNIZER, SETTINGS, open_shard, write_shards
 
 from asr_model.batches import read_examples, share_steps
-from asr_model.networks import build_network
+from asr_model.config import SettingsError
+from asr_model.networks import ListenAttendSpellSettings, build_network
 from asr_model.optimization import Losses, learning_rate_at, take_step
 from asr_model.run_state import RunState
 from asr_model.spec_augment import SpecAugmentSettings
@@ -87,3 +88,23 @@ def test_bfloat16_learns_much_the_same(tmp_path):
     figures = take_step(RunState.begin(network, 0.01), Losses(network), step, half, 0.5, ALONE)
     assert figures.loss == pytest.approx(exact.loss, rel=0.02)
     assert all(weight.dtype == torch.float32 for weight in network.parameters())
+
+
+def test_consistency_learns_from_two_views_of_each_utterance(tmp_path):
+    rows = examples(tmp_path, 6, texts=["ab", LONG, "ca"])
+    _, once = after_a_step(rows)
+    torch.manual_seed(0)
+    network = build_network(RECOGNIZER.network, RECOGNIZER.features.num_features, RECOGNIZER.alphabet.size)
+    (step,) = share_steps([rows], RECOGNIZER.alphabet, 1, 0, 1)
+    run = RunState.begin(network, 0.01)
+    figures = take_step(run, Losses(network, 0.2), step, SETTINGS.model_copy(update={"consistency": 0.2}), 0.5, ALONE)
+    # Without augmentation both views are the same, and so is the loss.
+    assert figures.loss == pytest.approx(once.loss, rel=1e-5)
+    assert figures.gradient_norm == pytest.approx(once.gradient_norm, rel=1e-4)
+    assert run.infeasible == 2
+
+
+def test_consistency_is_refused_where_attention_writes():
+    network = build_network(ListenAttendSpellSettings(), RECOGNIZER.features.num_features, RECOGNIZER.alphabet.size)
+    with pytest.raises(SettingsError, match=r"consistency: 0\.2, wanted 0 for ListenAttendSpell"):
+        Losses(network, 0.2)

@@ -62,3 +62,16 @@ def test_masks_set_bands_and_frames_to_zero():
     augmented, _ = spec_augment(torch.ones(4, 200, 80), torch.full((4,), 200), settings)
     assert (augmented == 0).any()
     assert (augmented == 1).any()
+
+
+def test_views_share_their_tempo_and_nothing_else():
+    torch.manual_seed(0)
+    features, lengths = ramp(100, 21).expand(3, -1, -1), torch.tensor([100, 80, 60])
+    warped, num_frames = warp(features, lengths, SpecAugmentSettings(max_tempo_change=0.2), views=2)
+    assert warped.shape[0] == 6
+    assert torch.equal(num_frames[:3], num_frames[3:])
+    one, other = warped.chunk(2)
+    torch.testing.assert_close(one[:, :50, 0], other[:, :50, 0])
+    assert not torch.allclose(one[:, :50, 10], other[:, :50, 10])
+    masked, _ = spec_augment(torch.ones(3, 100, 21), lengths, SpecAugmentSettings(max_tempo_change=0), views=2)
+    assert not torch.equal(*masked.chunk(2))
