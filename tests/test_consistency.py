@@ -78,9 +78,9 @@ def test_a_network_learns_to_hear_two_views_alike():
             consistent_loss(network, features, frames, TOKENS, NUM_TOKENS, 0.0).total
         )
 
-    before = float(distance())
+    before = distance().item()
     for _ in range(20):
         optimizer.zero_grad()
         distance().backward()
         optimizer.step()
-    assert float(distance()) < 0.5 * before
+    assert distance().item() < 0.5 * before
