@@ -114,6 +114,14 @@ class Hypothesis:
     confidence: float
     words: tuple[SpokenWord, ...] = ()
 
+    @classmethod
+    def of(cls, words: Sequence[SpokenWord]) -> Hypothesis:
+        """Return what ``words`` say one after another."""
+        if not words:
+            return cls("", 0.0)
+        confidence = sum(word.confidence for word in words) / len(words)
+        return cls(" ".join(word.text for word in words), confidence, tuple(words))
+
 
 def greedy(log_probs: Tensor, num_steps: int, alphabet: Alphabet) -> Hypothesis:
     """Return the best path of (S, V) log-probabilities: repeats merged, blanks dropped (Graves et al., 2006)."""
@@ -122,21 +130,14 @@ def greedy(log_probs: Tensor, num_steps: int, alphabet: Alphabet) -> Hypothesis:
 
 def hypothesis_of(path: alignment.Path, alphabet: Alphabet) -> Hypothesis:
     """Return what a path writes."""
-    return _hypothesis(spoken_words(path, alphabet))
+    return Hypothesis.of(spoken_words(path, alphabet))
 
 
 def calibrated(hypothesis: Hypothesis, calibration: Calibration) -> Hypothesis:
     """Return a hypothesis whose words have calibrated confidences; without words it stays as it is."""
     if not hypothesis.words:
         return hypothesis
-    return _hypothesis([replace(word, confidence=calibration(word.confidence)) for word in hypothesis.words])
-
-
-def _hypothesis(words: Sequence[SpokenWord]) -> Hypothesis:
-    if not words:
-        return Hypothesis("", 0.0)
-    confidence = sum(word.confidence for word in words) / len(words)
-    return Hypothesis(" ".join(word.text for word in words), confidence, tuple(words))
+    return Hypothesis.of([replace(word, confidence=calibration(word.confidence)) for word in hypothesis.words])
 
 
 Decoder = Callable[[Tensor], Hypothesis]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,14 +63,12 @@ class Whisper:
             word_timestamps=True,
         )
         words = [word for part in parts for word in part.words or () if word.word.strip()]
-        spoken = tuple(
-            SpokenWord(word.word.strip(), self._step(word.start), self._step(word.end), word.probability)
-            for word in words
+        return Hypothesis.of(
+            [
+                SpokenWord(word.word.strip(), self._step(word.start), self._step(word.end), word.probability)
+                for word in words
+            ]
         )
-        if not spoken:
-            return Hypothesis("", 0.0)
-        score = sum(math.log(max(word.confidence, 1e-300)) for word in spoken) / len(spoken)
-        return Hypothesis(" ".join(word.text for word in spoken), math.exp(score), spoken)
 
     def _step(self, seconds: float) -> float:
         """Return seconds in steps; half a step is taken off again where steps become seconds."""

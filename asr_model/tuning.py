@@ -11,7 +11,7 @@ from torch import Tensor
 
 from asr_model.calibration import Calibration, fit_calibration
 from asr_model.config import Settings, SettingsError
-from asr_model.decoding import Beam, DecoderSettings, Greedy, OpenBeam
+from asr_model.decoding import Beam, DecoderSettings, Greedy, Hypothesis, OpenBeam
 from asr_model.edits import align_words
 from asr_model.networks import CtcNetwork
 from asr_model.recognizer import Recognizer
@@ -38,9 +38,10 @@ class TuneSettings(Settings):
 
 @dataclass(frozen=True)
 class Tried:
-    """A decoder and its word errors."""
+    """A decoder, what it made of each utterance, and its word errors."""
 
     decoder: DecoderSettings
+    hypotheses: list[Hypothesis]
     errors: ErrorCounts
 
 
@@ -61,7 +62,9 @@ def try_decoders(
     found = []
     for decoder in _decoders(settings):
         decode = recognizer.with_decoder(decoder).decode
-        found.append(Tried(decoder, word_errors(references, [decode(one).text for one in log_probs])))
+        hypotheses = [decode(one) for one in log_probs]
+        errors = word_errors(references, [hypothesis.text for hypothesis in hypotheses])
+        found.append(Tried(decoder, hypotheses, errors))
         on_tried(found[-1])
     return found
 
@@ -71,15 +74,11 @@ def best_of(tried: Sequence[Tried]) -> Tried:
     return min(tried, key=lambda one: one.errors.num_errors)
 
 
-def calibrate(
-    recognizer: Recognizer, decoder: DecoderSettings, log_probs: Sequence[Tensor], references: Sequence[str]
-) -> Calibration:
-    """Return what makes a word's confidence the chance that it is right: (S, V) log-probabilities, normalized texts."""
-    decode = recognizer.with_decoder(decoder).decode
+def calibrate(hypotheses: Sequence[Hypothesis], references: Sequence[str]) -> Calibration:
+    """Return what makes a word's confidence the chance that it is right; of hypotheses and normalized texts."""
     confidences: list[float] = []
     is_right: list[bool] = []
-    for one, text in zip(log_probs, references, strict=True):
-        hypothesis = decode(one)
+    for hypothesis, text in zip(hypotheses, references, strict=True):
         confidences += [word.confidence for word in hypothesis.words]
         is_right += [word.kind == "hit" for word in align_words(text, hypothesis.text) if word.hypothesis]
     return fit_calibration(confidences, is_right)

@@ -59,7 +59,7 @@ def tune_recognizer(
     identity = {"settings": settings.model_dump(mode="json"), "input": shards, "recognizer": loaded.digest}
     io.claim_folder(output, {"verb": "tune", **identity}, overwrite)
     made = {"tuning": {**identity, **figures}}
-    calibration = calibrate(loaded, best.decoder, log_probs, references)
+    calibration = calibrate(best.hypotheses, references)
     tuned = change_recognizer(data, path, best.decoder, loaded.language_model, made, calibration)
     io.write_file(io.join(output, RECOGNIZER_FILE), tuned)
     found = {"decoder": best.decoder.model_dump(mode="json"), "calibration": calibration.model_dump(mode="json")}

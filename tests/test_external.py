@@ -27,7 +27,9 @@ class FakeModel:
     def transcribe(self, samples, **asked):
         self.asked.append(asked)
         words = [
-            SimpleNamespace(word=f" Word{second},", start=float(second), end=second + 0.5, probability=0.25)
+            SimpleNamespace(
+                word=f" Word{second},", start=float(second), end=second + 0.5, probability=0.25 + 0.5 * second
+            )
             for second in range(len(samples) // 16000)
         ]
         return iter([SimpleNamespace(words=words)]), None
@@ -47,7 +49,7 @@ def folder(tmp_path, monkeypatch):
 def test_segments_become_hypotheses_with_timed_words(folder):
     whisper = load_whisper(str(folder), Tuned())
     two, none = whisper.recognize([np.zeros(32000, np.float32), np.zeros(100, np.float32)])
-    assert (two.text, two.confidence) == ("Word0, Word1,", pytest.approx(0.25))
+    assert (two.text, two.confidence) == ("Word0, Word1,", pytest.approx(0.5))
     times = [[(edge - 0.5) * whisper.step_seconds for edge in (word.start, word.end)] for word in two.words]
     assert times == [pytest.approx([0.0, 0.5]), pytest.approx([1.0, 1.5])]
     assert (none.text, none.confidence, none.words) == ("", 0.0, ())

@@ -55,9 +55,9 @@ def test_the_open_beam_is_tuned_alike(recognizer):
 def test_calibrated_words_are_as_sure_as_they_are_right(recognizer):
     alphabet = recognizer.settings.alphabet
     texts = TEXTS * 50
-    log_probs = [doubtful(text, alphabet) for text in texts]
-    calibration = calibrate(recognizer, Greedy(), log_probs, texts)
-    words = [word for one in log_probs for word in recognizer.with_decoder(Greedy()).decode(one).words]
+    tried = try_decoders(recognizer, [doubtful(text, alphabet) for text in texts], texts, SETTINGS)[0]
+    calibration = calibrate(tried.hypotheses, texts)
+    words = [word for hypothesis in tried.hypotheses for word in hypothesis.words]
     # Every "ab" is heard as "aa", with less confidence than the "c" that is right.
     assert {word.text for word in words} == {"aa", "c"}
     for word in words:
@@ -65,7 +65,7 @@ def test_calibrated_words_are_as_sure_as_they_are_right(recognizer):
 
 
 def test_of_equals_the_simplest_is_best():
-    tried = [Tried(decoder, ErrorCounts(hits=1, insertions=1)) for decoder in (Greedy(), Beam())]
+    tried = [Tried(decoder, [], ErrorCounts(hits=1, insertions=1)) for decoder in (Greedy(), Beam())]
     assert best_of(tried).decoder == Greedy()
 
 
