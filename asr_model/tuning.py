@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -32,27 +32,37 @@ class TuneSettings(Settings):
     """Of ``open_beam``."""
     lm_weights: tuple[float, ...] = Field(default=(0.25, 0.5, 0.75, 1.0, 1.5, 2.0), min_length=1)
     word_scores: tuple[float, ...] = Field(default=(-1.0, 0.0, 1.0, 2.0, 3.0, 4.0), min_length=1)
+    balance: str | None = Field(default=None, min_length=1)
+    """A column of the shards: each of its values counts alike, however many words it has. None: every word does."""
     batch_frames: int = Field(default=12000, ge=1)
     """Feature frames recognized at once, padding included."""
 
 
 @dataclass(frozen=True)
 class Tried:
-    """A decoder, what it made of each utterance, and its word errors."""
+    """A decoder, what it made of each utterance, and its word errors by group."""
 
     decoder: DecoderSettings
     hypotheses: list[Hypothesis]
-    errors: ErrorCounts
+    errors: dict[str, ErrorCounts]
+
+    @property
+    def wer(self) -> float | None:
+        """Word error rate, the mean of the groups' where there are several; None without words."""
+        rates = [counts.rate for counts in self.errors.values() if counts.rate is not None]
+        return sum(rates) / len(rates) if rates else None
 
 
 def try_decoders(
     recognizer: Recognizer,
     log_probs: Sequence[Tensor],
     references: Sequence[str],
+    groups: Sequence[str],
     settings: TuneSettings,
-    on_tried: Callable[[Tried], None] = lambda tried: None,
 ) -> list[Tried]:
-    """Return the word errors of every decoder that ``settings`` name; (S, V) log-probabilities with normalized texts.
+    """Return what every decoder that ``settings`` name makes of (S, V) log-probabilities.
+
+    Each has its normalized reference and the group that its words count in.
 
     Raises:
         SettingsError: the recognizer carries no language model, or its network is not trained by CTC.
@@ -63,15 +73,17 @@ def try_decoders(
     for decoder in _decoders(settings):
         decode = recognizer.with_decoder(decoder).decode
         hypotheses = [decode(one) for one in log_probs]
-        errors = word_errors(references, [hypothesis.text for hypothesis in hypotheses])
+        errors: dict[str, ErrorCounts] = {}
+        for group in sorted(set(groups)):
+            texts = [(r, h.text) for r, h, g in zip(references, hypotheses, groups, strict=True) if g == group]
+            errors[group] = word_errors(*map(list, zip(*texts, strict=True)))
         found.append(Tried(decoder, hypotheses, errors))
-        on_tried(found[-1])
     return found
 
 
 def best_of(tried: Sequence[Tried]) -> Tried:
-    """Return the one with the fewest errors; of equals the first, which is the simplest."""
-    return min(tried, key=lambda one: one.errors.num_errors)
+    """Return the one with the lowest word error rate; of equals the first, which is the simplest."""
+    return min(tried, key=lambda one: one.wer or 0.0)
 
 
 def calibrate(hypotheses: Sequence[Hypothesis], references: Sequence[str]) -> Calibration:

@@ -12,7 +12,7 @@ from rich.table import Table
 import pipelines.io as io
 from asr_model.batches import read_examples
 from asr_model.conditioning import Conditioning
-from asr_model.config import load_settings
+from asr_model.config import SettingsError, load_settings
 from asr_model.decoding import Beam, Greedy
 from asr_model.features import FeatureStamp, from_bytes
 from asr_model.recognizer import Recognizer, change_recognizer, load_recognizer, recognizer_file
@@ -33,7 +33,7 @@ def tune_recognizer(
 
     Raises:
         InputError: the shards are unfinished, hold no dev split, or other features than the recognizer's.
-        SettingsError: the recognizer carries no language model.
+        SettingsError: the recognizer carries no language model, or the shards have no column to balance.
     """
     torch.set_num_threads(1)  # whatever the machine: the number of threads changes the last bits of a result
     success = io.read_success(shards, "featurize")
@@ -46,16 +46,22 @@ def tune_recognizer(
     if not files:
         raise io.InputError(f"{shards}: no utterances in the dev split")
     _check_features(files, loaded)
-    features, references = [], []
+    features, references, groups = [], [], []
     for example in read_examples(files, io.open_file):
+        columns = {"speaker": example.speaker, **example.extra}
+        if settings.balance and settings.balance not in columns:
+            raise SettingsError(f"balance: {shards} has no column {settings.balance!r}, but {sorted(columns)}")
         if not example.copy:
+            groups.append(str(columns[settings.balance]) if settings.balance else "")
             features.append(from_bytes(example.features, example.num_frames, loaded.settings.features.dtype))
             references.append(normalize_text(example.text))
     log_probs = loaded.log_probs(features, settings.batch_frames)
-    tried = try_decoders(loaded, log_probs, references, settings)
+    tried = try_decoders(loaded, log_probs, references, groups, settings)
     best, greedy = best_of(tried), tried[0]
     _show(tried, settings, best)
-    figures = {"wer": best.errors.rate, "greedy_wer": greedy.errors.rate, "num_words": best.errors.num_reference}
+    figures: dict[str, Any] = {"wer": best.wer, "greedy_wer": greedy.wer, "num_words": _num_words(best)}
+    if settings.balance:
+        figures["wer_by_group"] = {group: counts.rate for group, counts in best.errors.items()}
     identity = {"settings": settings.model_dump(mode="json"), "input": shards, "recognizer": loaded.digest}
     io.claim_folder(output, {"verb": "tune", **identity}, overwrite)
     made = {"tuning": {**identity, **figures}}
@@ -77,14 +83,19 @@ def _check_features(files: list[str], recognizer: Recognizer) -> None:
             raise io.InputError(f"{path}: its features or conditioning differ from those of the recognizer")
 
 
+def _num_words(tried: Tried) -> int:
+    return sum(counts.num_reference for counts in tried.errors.values())
+
+
 def _show(tried: Sequence[Tried], settings: TuneSettings, best: Tried) -> None:
     """Print the word error rates, a row for each lm_weight and a column for each word_score."""
     table = Table("lm_weight", *(f"word_score {score:g}" for score in sorted(settings.word_scores)))
     cells = {}
     for one in tried:
-        text = "undefined" if one.errors.rate is None else f"{one.errors.rate:.2%}"
+        text = "undefined" if one.wer is None else f"{one.wer:.2%}"
         if isinstance(one.decoder, Greedy):
-            table.title = f"word error rate on {one.errors.num_reference} words; greedy {text}; * is the best"
+            mean = f", mean of {len(one.errors)} groups" if settings.balance else ""
+            table.title = f"word error rate on {_num_words(one)} words{mean}; greedy {text}; * is the best"
         else:
             cells[one.decoder.lm_weight, one.decoder.word_score] = f"{text} *" if one is best else text
     for weight in sorted(settings.lm_weights):

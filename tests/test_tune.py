@@ -70,3 +70,15 @@ def test_shards_of_other_features_or_without_a_dev_split_are_refused(archive, wi
     assert main([*command, "--output", str(tmp_path / "none"), *none]) == 0
     assert tune(tmp_path / "none", with_words, tmp_path / "out") == 2
     assert "no utterances in the dev split" in capsys.readouterr().err
+
+
+def test_groups_are_balanced_by_a_column_that_is_there(shards, with_words, tmp_path, capsys):
+    assert tune(shards, with_words, tmp_path / "none", "--set", "balance=queue") == 2
+    assert "balance: " in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
+    assert tune(shards, with_words, tmp_path / "out", "--set", "balance=speaker") == 0
+    assert "groups" in capsys.readouterr().out
+    success = json.loads((tmp_path / "out" / "_SUCCESS").read_text())
+    rates = success["wer_by_group"]
+    assert len(rates) > 1
+    assert success["wer"] == pytest.approx(sum(rates.values()) / len(rates))

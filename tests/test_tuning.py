@@ -11,6 +11,7 @@ from asr_model.scoring import ErrorCounts, word_errors
 from asr_model.tuning import Tried, TuneSettings, best_of, calibrate, try_decoders
 
 TEXTS = ["ab c", "c ab", "ab", "ab c ab"]
+ALL_ONE = [""] * len(TEXTS)
 SETTINGS = TuneSettings(lm_weights=(1.0, 0.5), word_scores=(0.0,))
 
 
@@ -35,19 +36,27 @@ def doubtful(text, alphabet):
 
 def test_every_decoder_is_tried_and_the_one_of_fewest_errors_is_best(recognizer):
     log_probs = [doubtful(text, recognizer.settings.alphabet) for text in TEXTS]
-    seen = []
-    tried = try_decoders(recognizer, log_probs, TEXTS, SETTINGS, seen.append)
-    assert seen == tried
+    tried = try_decoders(recognizer, log_probs, TEXTS, ALL_ONE, SETTINGS)
     assert [one.decoder for one in tried] == [Greedy(), *(Beam(lm_weight=w, word_score=0.0) for w in (0.5, 1.0))]
-    assert tried[0].errors == word_errors(TEXTS, [text.replace("b", "a") for text in TEXTS])
+    assert tried[0].errors == {"": word_errors(TEXTS, [text.replace("b", "a") for text in TEXTS])}
     best = best_of(tried)
     assert best.decoder == Beam(lm_weight=0.5, word_score=0.0)
-    assert best.errors.num_errors == 0
+    assert best.wer == 0
+
+
+def test_groups_count_alike_however_many_words_they_have(recognizer):
+    log_probs = [doubtful(text, recognizer.settings.alphabet) for text in TEXTS]
+    greedy = try_decoders(recognizer, log_probs, TEXTS, ["one", "one", "one", "two"], SETTINGS)[0]
+    assert {group: counts.rate for group, counts in greedy.errors.items()} == {"one": 3 / 5, "two": 2 / 3}
+    assert greedy.wer == pytest.approx((3 / 5 + 2 / 3) / 2)
+    many, few = ErrorCounts(hits=90, substitutions=10), ErrorCounts(hits=1, substitutions=1)
+    better = Tried(Beam(), [], {"many": ErrorCounts(hits=80, substitutions=20), "few": ErrorCounts(hits=2)})
+    assert best_of([Tried(Greedy(), [], {"many": many, "few": few}), better]) is better
 
 
 def test_the_open_beam_is_tuned_alike(recognizer):
     settings = SETTINGS.model_copy(update={"kind": "open_beam", "unknown_score": -2.0})
-    tried = try_decoders(recognizer, [doubtful("ab c", recognizer.settings.alphabet)], ["ab c"], settings)
+    tried = try_decoders(recognizer, [doubtful("ab c", recognizer.settings.alphabet)], ["ab c"], [""], settings)
     assert tried[1].decoder == OpenBeam(beam_size=32, lm_weight=0.5, word_score=0.0, unknown_score=-2.0)
     assert len(tried) == 3
 
@@ -55,7 +64,7 @@ def test_the_open_beam_is_tuned_alike(recognizer):
 def test_calibrated_words_are_as_sure_as_they_are_right(recognizer):
     alphabet = recognizer.settings.alphabet
     texts = TEXTS * 50
-    tried = try_decoders(recognizer, [doubtful(text, alphabet) for text in texts], texts, SETTINGS)[0]
+    tried = try_decoders(recognizer, [doubtful(text, alphabet) for text in texts], texts, [""] * 200, SETTINGS)[0]
     calibration = calibrate(tried.hypotheses, texts)
     words = [word for hypothesis in tried.hypotheses for word in hypothesis.words]
     # Every "ab" is heard as "aa", with less confidence than the "c" that is right.
@@ -65,11 +74,11 @@ def test_calibrated_words_are_as_sure_as_they_are_right(recognizer):
 
 
 def test_of_equals_the_simplest_is_best():
-    tried = [Tried(decoder, [], ErrorCounts(hits=1, insertions=1)) for decoder in (Greedy(), Beam())]
+    tried = [Tried(decoder, [], {"": ErrorCounts(hits=1, insertions=1)}) for decoder in (Greedy(), Beam())]
     assert best_of(tried).decoder == Greedy()
 
 
 def test_without_a_language_model_there_is_nothing_to_tune(recognizer_folder):
     plain = load_recognizer((recognizer_folder / "recognizer.safetensors").read_bytes(), "file")
     with pytest.raises(SettingsError, match="carries a language model"):
-        try_decoders(plain, [], [], SETTINGS)
+        try_decoders(plain, [], [], [], SETTINGS)
