@@ -41,6 +41,7 @@ setup(
         "ruamel.yaml>=0.18",
         "safetensors>=0.5",
         "scipy>=1.13",
+        "sentencepiece>=0.2",
         "soundfile>=0.13",
         "soxr>=1.0",
         "tensorboard>=2.18",

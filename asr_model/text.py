@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 from asr_model.config import Settings
+from asr_model.pieces import cut, train_pieces
 
 __all__ = ["Alphabet", "normalize_text"]
 
@@ -52,14 +53,29 @@ def _without_leading_marks(word: str) -> str:
 
 
 class Alphabet(Settings):
-    """Characters a recognizer can write. Token 0 is the CTC blank, token i + 1 the i-th character."""
+    """Characters, or pieces of words, that a recognizer can write. Token 0 is the CTC blank, token i + 1 the i-th.
+
+    White space is a token of its own in either case, so that words end where it stands.
+    """
 
     characters: tuple[str, ...]
+    sentencepiece: str | None = None
+    """The SentencePiece model, in base64, that cuts text into the pieces among ``characters``; None: there are none."""
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> Alphabet:
         """Return the alphabet of all characters in ``texts``, in code point order."""
         return cls(characters=tuple(sorted(set().union(*texts))))
+
+    @classmethod
+    def of_pieces(cls, texts: Iterable[str], num_pieces: int) -> Alphabet:
+        """Return the alphabet of ``num_pieces`` pieces, single characters among them, that ``texts`` are made of.
+
+        Raises:
+            ValueError: the texts have more characters than that, or too few pieces.
+        """
+        found, model = train_pieces(texts, num_pieces)
+        return cls(characters=tuple(found), sentencepiece=model)
 
     @property
     def size(self) -> int:
@@ -75,10 +91,13 @@ class Alphabet(Settings):
         Raises:
             ValueError: ``text`` holds a character outside the alphabet.
         """
-        index = {character: token for token, character in enumerate(self.characters, start=1)}
-        unknown = sorted(set(text) - index.keys())
+        unknown = sorted(set(text).difference(self.characters))
         if unknown:
-            raise ValueError(f"{''.join(unknown)!r} in {text!r} is outside the alphabet {''.join(self.characters)!r}")
+            found = "".join(c for c in self.characters if len(c) == 1)
+            raise ValueError(f"{''.join(unknown)!r} in {text!r} is outside the alphabet {found!r}")
+        if self.sentencepiece:
+            return cut(text, self.sentencepiece)
+        index = {character: token for token, character in enumerate(self.characters, start=1)}
         return [index[character] for character in text]
 
     def can_write(self, text: str) -> bool:

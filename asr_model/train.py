@@ -55,6 +55,8 @@ class TrainSettings(OptimizationSettings):
     network: NetworkSettings = CnnBiLstmSettings()
     alphabet: str | None = Field(default=None, min_length=1)
     """Characters that the recognizer can write; None: those of the training texts."""
+    num_pieces: int | None = Field(default=None, ge=2)
+    """SentencePiece's pieces of words as tokens, this many, single characters among them; None: characters alone."""
     batches: BatchSettings = BatchSettings()
     batches_per_step: int = Field(default=1, ge=1)
     """Batches that one step learns from, one after another or dealt out to processes."""

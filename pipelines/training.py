@@ -66,6 +66,8 @@ def train_on_shards(
     if not any(kept):
         raise io.InputError(f"{shards}: no text to train on with the alphabet {''.join(alphabet.characters)!r}")
     outside = sum(rows for _, rows in texts.values()) - total_rows
+    if settings.num_pieces:
+        alphabet = _pieces(kept, settings.num_pieces)
     recognizer = RecognizerSettings(
         features=features, conditioning=conditioning, alphabet=alphabet, network=settings.network
     )
@@ -93,6 +95,14 @@ def train_on_shards(
             marker = {"verb": "train", **figures, **identity, "processes": processes.count, "versions": _versions()}
             io.write_json(io.join(output, io.SUCCESS_FILE), marker)
     return figures
+
+
+def _pieces(texts: dict[str, tuple[int, int]], num_pieces: int) -> Alphabet:
+    """Return the alphabet of pieces that ``texts`` are made of, each as often as there are rows of it."""
+    try:
+        return Alphabet.of_pieces((text for text, (_, rows) in texts.items() for _ in range(rows)), num_pieces)
+    except ValueError as error:
+        raise io.InputError(f"num_pieces: {error}") from error
 
 
 def _recognizer(path: str) -> Recognizer:

@@ -191,6 +191,16 @@ def test_texts_outside_a_given_alphabet_are_counted(shards, tmp_path, capsys):
     assert loaded.settings.alphabet.characters == (" ", "a", "b", "c")
 
 
+def test_pieces_of_words_are_tokens_if_wanted(shards, tmp_path, capsys):
+    assert train(shards, tmp_path / "none", "--set", "num_pieces=2000") == 2
+    assert "num_pieces: 2000 pieces: " in capsys.readouterr().err
+    assert train(shards, tmp_path / "run", "--set", "num_pieces=3") == 0
+    loaded = load_recognizer((tmp_path / "run" / "recognizer.safetensors").read_bytes(), "run")
+    alphabet = loaded.settings.alphabet
+    assert alphabet.size == 4 == loaded.network.output.out_features
+    assert alphabet.decode(alphabet.encode("ab a")) == "ab a"
+
+
 def test_a_recognizer_is_trained_further(shards, tmp_path, capsys):
     assert train(shards, tmp_path / "first") == 0
     begin = ["--init", str(tmp_path / "first")]
