@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -11,7 +12,7 @@ from asr_model.edits import Alignment
 __all__ = ["Confusions"]
 
 MAX_WORDS = 50_000
-"""Distinct words or pairs that a counter keeps, the most frequent of them, when it has ten times as many."""
+"""Distinct words or pairs that a counter keeps at most, the most frequent of them, when it has ten times as many."""
 MAX_FREQUENT = 100
 """Confused, deleted and inserted words that are listed of each."""
 
@@ -43,17 +44,18 @@ class Confusions:
             counter = getattr(self, name)
             counter.update(getattr(other, name))
             if len(counter) > 10 * MAX_WORDS:
-                setattr(self, name, Counter(dict(_top(counter, MAX_WORDS))))
+                least = sorted(counter.values(), reverse=True)[MAX_WORDS]
+                setattr(self, name, Counter({words: number for words, number in counter.items() if number > least}))
 
     def figures(self) -> dict[str, Any]:
         """Return the most frequent of each for a summary, with their numbers."""
         return {
-            "confusions": [[*pair, number] for pair, number in _top(self.pairs, MAX_FREQUENT)],
-            "deleted_words": [[word, number] for word, number in _top(self.deleted, MAX_FREQUENT)],
-            "inserted_words": [[word, number] for word, number in _top(self.inserted, MAX_FREQUENT)],
+            "confusions": [[*pair, number] for pair, number in _top(self.pairs)],
+            "deleted_words": [[word, number] for word, number in _top(self.deleted)],
+            "inserted_words": [[word, number] for word, number in _top(self.inserted)],
         }
 
 
-def _top(counter: Counter[Any], number: int) -> list[tuple[Any, int]]:
+def _top(counter: Counter[Any]) -> list[tuple[Any, int]]:
     """Return the most frequent, by name where they are as frequent: the order of counting decides nothing."""
-    return sorted(counter.items(), key=lambda item: (-item[1], item[0]))[:number]
+    return heapq.nsmallest(MAX_FREQUENT, counter.items(), key=lambda item: (-item[1], item[0]))

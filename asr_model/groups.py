@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Callable
 from functools import cache, lru_cache
 from itertools import pairwise
+from typing import TypeAlias
 
 from asr_model.records import Transcript, Utterance
 
-__all__ = ["KNOWN_GROUPS", "NONE", "group_order", "group_value", "groups_of"]
+__all__ = ["KNOWN_GROUPS", "NONE", "Grouping", "group_order", "group_value", "grouping"]
 
-KNOWN_GROUPS = frozenset({"channel", "speaker", "codec", "sample_rate", "duration_band", "level_band"})
-"""Groups that need no column of their name."""
+Grouping: TypeAlias = Callable[[Utterance, Transcript | None], dict[str, str]]
+"""What gives the values that a pair has for some groups."""
 NONE = "none"
 """The value of a row that has none."""
 DURATION_BOUNDS = (2, 5, 10, 30, 60, 300, 1800)
@@ -22,9 +24,10 @@ _NUMBERS = (int, float)
 _LEADING_NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 
-def groups_of(names: tuple[str, ...], reference: Utterance, transcript: Transcript | None) -> dict[str, str]:
-    """Return the `group_value` of each name; rows that have all in common share the mapping."""
-    return _mapping(names, tuple([group_value(name, reference, transcript) for name in names]))
+def grouping(names: tuple[str, ...]) -> Grouping:
+    """Return what gives the `group_value` of each name; rows that have all in common share the mapping."""
+    functions = [_function(name) for name in names]
+    return lambda reference, transcript: _mapping(names, tuple([value(reference, transcript) for value in functions]))
 
 
 def group_value(name: str, reference: Utterance, transcript: Transcript | None) -> str:
@@ -34,23 +37,7 @@ def group_value(name: str, reference: Utterance, transcript: Transcript | None) 
     full scale, as a column ``level_db`` or else the transcript says; or a column of the reference, or else of the
     transcript.
     """
-    value: object
-    if name == "channel":
-        value = transcript.channel if transcript else reference.channel_number
-        return NONE if value is None else str(value)
-    if name == "duration_band":
-        return _band((transcript.duration if transcript else 0.0) or reference.duration or None, DURATION_BOUNDS, "s")
-    if name in ("codec", "sample_rate"):
-        value = getattr(transcript, name, None)
-    elif name == "speaker":
-        value = reference.speaker or (transcript.speaker if transcript else None)
-    elif name == "level_band":
-        levels = [_column(name, reference, transcript) for name in _LEVEL_COLUMNS]
-        levels.append(transcript.rms_db if transcript else None)
-        return _band(next((level for level in levels if level is not None), None), LEVEL_BOUNDS, "dB")
-    else:
-        value = _column(name, reference, transcript)
-    return NONE if value in (None, "", 0) else str(value)
+    return _function(name)(reference, transcript)
 
 
 def group_order(value: str) -> tuple[int, float, str]:
@@ -64,6 +51,54 @@ def group_order(value: str) -> tuple[int, float, str]:
     if found:
         return (0, float(found[0]) - (0.5 if under else 0.0), value)
     return (2 if value == NONE else 1, 0.0, value)
+
+
+def _function(name: str) -> _Value:
+    return _KNOWN.get(name) or (lambda reference, transcript: _text(_column(name, reference, transcript)))
+
+
+def _channel(reference: Utterance, transcript: Transcript | None) -> str:
+    value = transcript.channel if transcript else reference.channel_number
+    return NONE if value is None else str(value)
+
+
+def _duration_band(reference: Utterance, transcript: Transcript | None) -> str:
+    return _band((transcript.duration if transcript else 0.0) or reference.duration or None, DURATION_BOUNDS, "s")
+
+
+def _level_band(reference: Utterance, transcript: Transcript | None) -> str:
+    levels = [_column(name, reference, transcript) for name in _LEVEL_COLUMNS]
+    levels.append(transcript.rms_db if transcript else None)
+    return _band(next((level for level in levels if level is not None), None), LEVEL_BOUNDS, "dB")
+
+
+def _speaker(reference: Utterance, transcript: Transcript | None) -> str:
+    return _text(reference.speaker or (transcript.speaker if transcript else None))
+
+
+def _codec(_: Utterance, transcript: Transcript | None) -> str:
+    return (transcript.codec if transcript else "") or NONE
+
+
+def _sample_rate(_: Utterance, transcript: Transcript | None) -> str:
+    return _text(transcript.sample_rate if transcript else None)
+
+
+_Value: TypeAlias = Callable[[Utterance, Transcript | None], str]
+_KNOWN: dict[str, _Value] = {
+    "channel": _channel,
+    "codec": _codec,
+    "duration_band": _duration_band,
+    "level_band": _level_band,
+    "sample_rate": _sample_rate,
+    "speaker": _speaker,
+}
+KNOWN_GROUPS = frozenset(_KNOWN)
+"""Groups that need no column of their name."""
+
+
+def _text(value: object) -> str:
+    return NONE if value in (None, "", 0) else str(value)
 
 
 def _column(name: str, reference: Utterance, transcript: Transcript | None) -> object:

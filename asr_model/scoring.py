@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import TypeAlias
 
 import jiwer
 from pydantic import Field
@@ -12,7 +13,7 @@ from rapidfuzz.distance import Levenshtein
 
 from asr_model.config import Settings
 from asr_model.edits import Alignment, align
-from asr_model.groups import groups_of
+from asr_model.groups import Grouping, grouping
 from asr_model.normalization import Normalize, StepName, make_normalize
 from asr_model.records import Segment, Transcript, Utterance, Word
 
@@ -20,10 +21,11 @@ __all__ = [
     "ErrorCounts",
     "EvaluateSettings",
     "Score",
+    "Scorer",
     "character_errors",
     "normalize_of",
     "score",
-    "score_aligned",
+    "scorer_of",
     "without_times",
     "word_errors",
 ]
@@ -150,19 +152,27 @@ def character_errors(references: Sequence[str], hypotheses: Sequence[str]) -> Er
     return _total(jiwer.process_characters(list(references), list(hypotheses))) if references else ErrorCounts()
 
 
+Scorer: TypeAlias = Callable[[Utterance, Transcript | None], tuple[Score, Alignment]]
+"""What returns the `score` of a pair, and the alignment that it counts."""
+
+
 def score(reference: Utterance, transcript: Transcript | None, settings: EvaluateSettings) -> Score:
-    """Return the score of a transcript (None: there is none) against its reference."""
-    return score_aligned(reference, transcript, settings)[0]
-
-
-def score_aligned(
-    reference: Utterance, transcript: Transcript | None, settings: EvaluateSettings
-) -> tuple[Score, Alignment]:
-    """Return the `score`, and the alignment that it counts.
+    """Return the score of a transcript (None: there is none) against its reference.
 
     ``text`` and ``pred_text`` of the score are normalized as the settings say, as they were compared.
     """
-    normalize = normalize_of(settings)
+    return scorer_of(settings)(reference, transcript)[0]
+
+
+def scorer_of(settings: EvaluateSettings) -> Scorer:
+    """Return what scores pairs as the settings say."""
+    normalize, groups_of = normalize_of(settings), grouping(settings.groups)
+    return lambda reference, transcript: _score(reference, transcript, normalize, groups_of)
+
+
+def _score(
+    reference: Utterance, transcript: Transcript | None, normalize: Normalize, groups_of: Grouping
+) -> tuple[Score, Alignment]:
     if transcript and (ignored := reference.extra.get("ignored_times")):
         transcript = without_times(transcript, ignored)
     raw_text, raw_pred_text = reference.text or "", transcript.pred_text if transcript else ""
@@ -176,30 +186,35 @@ def score_aligned(
     if raw_text != text or raw_pred_text != pred_text:
         raw = raw_text.split()
         raw_words, raw_errors = len(raw), Levenshtein.distance(raw, raw_pred_text.split())
-    found = Score(
-        audio_filepath=reference.audio_filepath,
-        channel=transcript.channel if transcript else reference.channel_number,
-        status="scored" if transcript else "missing",
-        wer=round(num_errors / num_words, 6) if num_words else None,
-        cer=round(distance / len(text), 6) if text else None,
-        num_words=num_words,
-        hits=num_words - substitutions - deletions,
-        substitutions=substitutions,
-        deletions=deletions,
-        insertions=num_errors - substitutions - deletions,
-        num_characters=len(text),
-        character_errors=distance,
-        duration=(transcript.duration if transcript else 0.0) or reference.duration,
-        confidence=transcript.confidence if transcript else None,
-        speaker=reference.speaker,
-        text=text,
-        pred_text=pred_text,
-        offset=reference.offset,
-        raw_words=raw_words,
-        raw_errors=raw_errors,
-        groups=groups_of(settings.groups, reference, transcript),
+    found = Score(  # in the order of its fields: naming them takes twice as long
+        reference.audio_filepath,
+        transcript.channel if transcript else reference.channel_number,
+        "scored" if transcript else "missing",
+        _rate(num_errors, num_words),
+        _rate(distance, len(text)),
+        num_words,
+        num_words - substitutions - deletions,
+        substitutions,
+        deletions,
+        num_errors - substitutions - deletions,
+        len(text),
+        distance,
+        (transcript.duration if transcript else 0.0) or reference.duration,
+        transcript.confidence if transcript else None,
+        reference.speaker,
+        text,
+        pred_text,
+        reference.offset,
+        raw_words,
+        raw_errors,
+        groups_of(reference, transcript),
     )
     return found, alignment
+
+
+@lru_cache(maxsize=65_536)
+def _rate(errors: int, total: int) -> float | None:
+    return round(errors / total, 6) if total else None
 
 
 def without_times(transcript: Transcript, spans: Sequence[tuple[float, float]]) -> Transcript:

@@ -6,6 +6,7 @@ import dataclasses
 import pickle
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from itertools import islice
 from typing import Any
@@ -22,15 +23,16 @@ from asr_model.marks import Marks
 from asr_model.matching import match
 from asr_model.normalization import STEP_VERSIONS
 from asr_model.records import Failure, Transcript, Utterance, to_table
-from asr_model.scoring import EvaluateSettings, Score, normalize_of, score_aligned
+from asr_model.scoring import EvaluateSettings, Score, normalize_of, scorer_of
 from asr_model.summary import figures_of
 from asr_model.tally import Tally
 from pipelines import scores as score_files
 from pipelines.hypotheses import TranscriptLine, list_transcripts, read_transcripts, transcribed_with
+from pipelines.lines import Line
 from pipelines.markdown import summary_markdown
 from pipelines.parts import Dealt, Piece, Slice, cut, deal, key_of, no_garbage, part_path, read_pieces, remove_parts
 from pipelines.progress import NAMESPACE
-from pipelines.references import ReferenceLine, list_references, read_references
+from pipelines.references import list_references, read_references
 from pipelines.report import render_report
 from pipelines.report_rows import Row, worst
 
@@ -128,6 +130,7 @@ def score_rows(
     All rows of a recording must be there: this is the evaluation of a part, and of a corpus that is one. ``marks``,
     where given, count what is known of single words.
     """
+    score = scorer_of(settings)
     recordings: dict[str, tuple[list[Any], list[Any]]] = defaultdict(lambda: ([], []))
     for row in rows:
         if isinstance(row, Failure):
@@ -136,16 +139,21 @@ def score_rows(
             side = isinstance(row, _TRANSCRIPTS)
             recordings[key_of(row)][side].append(row)
     for of_references, of_transcripts in recordings.values():
-        references, transcripts = _read(of_references), _read(of_transcripts)
-        yield from (row for row in references if isinstance(row, Failure))
-        for matched in match([row for row in references if isinstance(row, Utterance)], transcripts):
+        references = []
+        for row in _read(of_references):
+            if isinstance(row, Failure):
+                yield row
+            else:
+                references.append(row)
+        for matched in match(references, _read(of_transcripts)):
             if isinstance(matched, Failure):
                 yield matched
             else:
-                scored, alignment = score_aligned(*matched, settings)
+                reference, transcript = matched
+                scored, alignment = score(reference, transcript)
                 if marks is not None:
-                    marks.count(*matched, alignment, settings)
-                yield scored, matched[1]
+                    marks.count(reference, transcript, alignment, settings)
+                yield scored, transcript
 
 
 def summarize(
@@ -169,11 +177,21 @@ def finish(parts: list[int], job: EvaluateJob) -> dict[str, Any]:
         InputError: a group is no column of any row.
     """
     parts = sorted(parts)
+    score_files.join_failures(job.output, parts)
+    with ThreadPoolExecutor(1) as beside:  # what Arrow does while Python sums
+        joining = beside.submit(score_files.join_scores, job.output, parts, job.identity)
+        summary = _report(parts, job)
+        joining.result()
+    remove_parts(job.output)
+    io.write_json(io.join(job.output, io.SUCCESS_FILE), {"verb": "evaluate", **summary})
+    return summary
+
+
+def _report(parts: Sequence[int], job: EvaluateJob) -> dict[str, Any]:
+    """Write the summary and the report, and return the summary."""
     tally, marks, shown = _sum_of_parts(parts, job.output)
     _check_groups(tally, job.settings.groups)
-    score_files.join_failures(job.output, parts)
     _check_failure_rate(tally, job)
-    score_files.join_scores(job.output, parts, job.identity)
     provenance = {
         "transcripts": job.transcripts,
         "reference": job.reference,
@@ -185,8 +203,6 @@ def finish(parts: list[int], job: EvaluateJob) -> dict[str, Any]:
     io.write_file(io.join(job.output, "summary.md"), summary_markdown(summary, [score for score, _ in shown]).encode())
     failures = score_files.read_failures(job.output)
     io.write_file(io.join(job.output, "index.html"), render_report(summary, shown, failures, job).encode())
-    remove_parts(job.output)
-    io.write_json(io.join(job.output, io.SUCCESS_FILE), {"verb": "evaluate", **summary})
     return summary
 
 
@@ -223,7 +239,7 @@ def _versions() -> dict[str, str]:
 
 def _read(rows: list[Any]) -> list[Any]:
     """Return rows of a recording, lines among them read, in order."""
-    read = [row.read() if isinstance(row, ReferenceLine | TranscriptLine) else row for row in rows]
+    read = [row.read() if isinstance(row, Line) else row for row in rows]
     return sorted(read, key=_order) if len(read) > 1 else read
 
 

@@ -13,7 +13,7 @@ import pipelines.io as io
 from asr_model.captions import parse_captions, parse_whisper
 from asr_model.nist import parse_ctm, parse_trn
 from asr_model.records import Segment, Transcript, Word
-from pipelines.lines import Line, key_in, lines_between, number_of, numbered_lines, read_naming, read_text
+from pipelines.lines import Line, keyed_lines, number_of, numbered_lines, read_naming, read_text
 from pipelines.listing import is_pattern
 from pipelines.rows import parse_cell, parse_json
 
@@ -92,16 +92,9 @@ def read_transcripts(path: str, start: int = 0, stop: int | None = None) -> Iter
     """
     name = path.rpartition("/")[2].lower()
     if name.endswith(".jsonl"):
-        return _read_json_lines(path, start, stop)
+        return keyed_lines(TranscriptLine, path, start, stop)
     suffix = ".txt" if name == "text" else f".{name.rpartition('.')[2]}"
     return read_naming(path, _READERS[suffix]) if suffix in _READERS else io.read_rows(path, Transcript)
-
-
-def _read_json_lines(path: str, start: int = 0, stop: int | None = None) -> Iterator[TranscriptLine | Transcript]:
-    for place, text in lines_between(path, start, stop):
-        key = key_in(text)
-        line = TranscriptLine(key or "", path, place, text)
-        yield line if key else line.read()
 
 
 def _read_json(path: str) -> Iterator[TranscriptLine | Transcript]:
@@ -112,7 +105,7 @@ def _read_json(path: str) -> Iterator[TranscriptLine | Transcript]:
     except ValueError:
         data = None
     if not isinstance(data, dict) or "audio_filepath" in data:
-        yield from _read_json_lines(path)
+        yield from keyed_lines(TranscriptLine, path)
         return
     pred_text, segments, words = parse_whisper(data)
     yield _of_file(path, pred_text, segments, words)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 
 import pipelines.io as io
 from asr_model.matching import recording_key
 
-__all__ = ["Line", "key_in", "lines_between", "number_of", "numbered_lines", "read_naming", "read_text"]
+__all__ = ["Line", "keyed_lines", "lines_between", "number_of", "numbered_lines", "read_naming", "read_text"]
 
 _MARK = b"\xef\xbb\xbf"
 _OTHER_MARKS = (b"\xff\xfe", b"\xfe\xff")
 CHUNK = 1 << 20
 R = TypeVar("R")
+L = TypeVar("L", bound="Line")
 
 
 class Line(NamedTuple):
@@ -25,6 +26,10 @@ class Line(NamedTuple):
     path: str
     place: int
     text: str
+
+    def read(self) -> Any:
+        """Return what the line says, as its kind has it."""
+        raise NotImplementedError(type(self).__name__)
 
 
 def lines_between(path: str, start: int = 0, stop: int | None = None, blank: bool = False) -> Iterator[tuple[int, str]]:
@@ -69,14 +74,17 @@ def numbered_lines(path: str) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
-def key_in(text: str) -> str | None:
-    """Return the `recording_key` of the recording that a line of JSON names, None where it is no such line."""
-    try:
-        row = orjson.loads(text)
-    except ValueError:
-        return None
-    name = row.get("audio_filepath") if isinstance(row, dict) else None
-    return recording_key(name) if name and isinstance(name, str) else None
+def keyed_lines(kind: type[L], path: str, start: int = 0, stop: int | None = None) -> Iterator[Any]:
+    """Yield the lines of JSON that begin in a range of bytes as ``kind``; what names no recording is read at once."""
+    for place, text in lines_between(path, start, stop):
+        try:
+            name = orjson.loads(text)["audio_filepath"]
+        except (ValueError, LookupError, TypeError):
+            name = None
+        if name and isinstance(name, str):
+            yield kind(recording_key(name), path, place, text)
+        else:
+            yield kind("", path, place, text).read()
 
 
 def number_of(path: str, place: int) -> int:

@@ -9,7 +9,7 @@ import pipelines.io as io
 from asr_model.nist import parse_ctm, parse_stm, parse_trn
 from asr_model.records import Failure, Utterance
 from pipelines.corpora import find_corpus, read_corpus
-from pipelines.lines import Line, key_in, lines_between, number_of, numbered_lines, read_naming
+from pipelines.lines import Line, keyed_lines, number_of, numbered_lines, read_naming
 from pipelines.reading import read_text
 from pipelines.rows import parse_json, parse_row
 
@@ -61,15 +61,8 @@ def read_references(source: str, start: int = 0, stop: int | None = None) -> Ite
     if read := _reader_of(source):
         return read_naming(source, read)
     if source.endswith((".jsonl", ".json")) and find_corpus(source).layout == "manifest":
-        return _read_manifest(source, start, stop)
+        return keyed_lines(ReferenceLine, source, start, stop)
     return (row if isinstance(row, Failure) else read_text(row) for row, _ in read_corpus(source))
-
-
-def _read_manifest(path: str, start: int, stop: int | None) -> Iterator[Reference]:
-    for place, text in lines_between(path, start, stop):
-        key = key_in(text)
-        line = ReferenceLine(key or "", path, place, text)
-        yield line if key else line.read()
 
 
 def _read_stm(path: str) -> Iterator[Utterance]:

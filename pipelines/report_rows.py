@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import heapq
+import bisect
 import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -29,10 +29,14 @@ Row = tuple[Score, Transcript | None]
 
 def worst(rows: Iterable[Row], so_far: Sequence[Row] = (), number: int = MAX_FILES) -> list[Row]:
     """Return the ``number`` rows with the most errors of ``rows`` and of those that were the worst ``so_far``."""
-    if len(so_far) == number:  # most rows are better than these, and need no ranking
-        least = badness(so_far[-1][0])[:2]
-        rows = [row for row in rows if (row[0].status == "missing", -row[0].num_errors) <= least]
-    return heapq.nsmallest(number, itertools.chain(so_far, rows), key=lambda row: badness(row[0]))
+    shown = list(so_far)
+    if len(shown) == number and shown[-1][0].status != "missing":  # most rows are better, and need no ranking
+        least = shown[-1][0].num_errors
+        rows = [row for row in rows if row[0].num_errors >= least]
+    for row in rows:
+        bisect.insort(shown, row, key=lambda row: badness(row[0]))
+        del shown[number:]
+    return shown
 
 
 def badness(score: Score) -> tuple[bool, int, str, int, float]:

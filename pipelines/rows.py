@@ -29,6 +29,7 @@ _TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "offset": ((int, float, type(None)), "seconds"),
 }
 _NUMBERS = (int, float)
+_CHANNELS = ("all", "mix")
 MAX_CHANNEL = 65_535
 """The highest channel that any format of audio can have."""
 MAX_SECONDS = 1e9
@@ -67,32 +68,24 @@ def parse_row(row: Any, folder: str) -> Utterance:
         raise ValueError("no audio_filepath")
     extra: dict[str, Any] = {}
     for name, value in row.items():
-        if name not in _TYPES:
+        known = _TYPES.get(name)
+        if known is None:
             extra[name] = value
             continue
-        types, wanted = _TYPES[name]
         kind = value.__class__  # the class itself: True is no number here
-        if kind not in types or (kind in _NUMBERS and not 0 <= value < MAX_SECONDS):
-            raise ValueError(f"{name} is {json.dumps(value)}, wanted {wanted}")
+        if kind not in known[0] or (kind in _NUMBERS and not 0 <= value < MAX_SECONDS):
+            raise ValueError(f"{name} is {json.dumps(value)}, wanted {known[1]}")
     path, channel, duration = row["audio_filepath"], row.get("channel"), row.get("duration")
     if "\0" in path:
         raise ValueError(f"audio_filepath is {json.dumps(path)}, wanted {_TYPES['audio_filepath'][1]}")
-    if not (channel in (None, "all", "mix") or (isinstance(channel, int) and channel <= MAX_CHANNEL)):
+    if channel is not None and channel not in _CHANNELS and not (isinstance(channel, int) and channel <= MAX_CHANNEL):
         raise ValueError(f"channel is {json.dumps(channel)}, wanted {_TYPES['channel'][1]}")
     text, offset, speaker = row.get("text"), row.get("offset"), row.get("speaker")
     _check_storable(path, text, speaker, extra)
     if offset is not None and duration == 0:
         raise ValueError(f"duration is {duration} from offset {offset}, wanted the segment's seconds, or none given")
-    return Utterance(
-        audio_filepath=path,
-        path=io.join(folder, path),
-        channel=channel,
-        text=text,
-        duration=duration,
-        speaker=None if speaker is None else str(speaker),
-        extra=extra,
-        offset=None if offset is None else float(offset),
-    )
+    speaker, offset = None if speaker is None else str(speaker), None if offset is None else float(offset)
+    return Utterance(path, io.join(folder, path), channel, text, duration, speaker, extra, offset)
 
 
 def _check_storable(path: str, text: str | None, speaker: object, extra: dict[str, Any]) -> None:

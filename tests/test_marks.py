@@ -8,7 +8,7 @@ import pytest
 
 from asr_model.marks import Marks
 from asr_model.records import Segment, Transcript, Utterance, Word
-from asr_model.scoring import EvaluateSettings, score_aligned
+from asr_model.scoring import EvaluateSettings, scorer_of
 
 SETTINGS = EvaluateSettings(keywords=("New York", "sales"))
 
@@ -16,7 +16,7 @@ SETTINGS = EvaluateSettings(keywords=("New York", "sales"))
 def marked(marks, text, said, words=(), segments=(), confidence=None, settings=SETTINGS, **extra):
     reference = Utterance("a.wav", "a.wav", 0, text, extra=extra)
     transcript = Transcript("a.wav", 0, said, confidence, 60.0, 8000, "", 1, list(segments), list(words))
-    marks.count(reference, transcript, score_aligned(reference, transcript, settings)[1], settings)
+    marks.count(reference, transcript, scorer_of(settings)(reference, transcript)[1], settings)
     return marks
 
 
@@ -74,7 +74,7 @@ def test_words_in_silence_are_counted_by_its_minutes():
 
 def test_a_lost_transcript_finds_no_keyword():
     marks, reference = Marks(), Utterance("a.wav", "a.wav", 0, "sales")
-    marks.count(reference, None, score_aligned(reference, None, SETTINGS)[1], SETTINGS)
+    marks.count(reference, None, scorer_of(SETTINGS)(reference, None)[1], SETTINGS)
     assert marks.figures()["keywords"] == [["New York", 0, 0, 0], ["sales", 0, 1, 0]]
 
 
