@@ -34,6 +34,8 @@ DType = Literal["float16", "float32"]
 MIN_STD = 0.5
 """Bands that vary less (in natural-log units) carry no speech (above a telephone's 4 kHz, say): not amplified."""
 MIN_DELTA_STD = 0.05
+SUM_FRAMES = 256
+"""Frames that are summed up in float32: it takes half the time, and errors stay below those of single values."""
 LOG_UNITS = {"ln": 1.0, "log10": 1 / math.log(10), "db": 10 / math.log(10)}
 """By what a natural logarithm is multiplied."""
 
@@ -183,8 +185,8 @@ def deltas(values: NDArray[np.float32], window: int) -> NDArray[np.float32]:
 
 def normalize(values: NDArray[np.float32], min_stds: NDArray[np.float64] | float = MIN_STD) -> NDArray[np.float32]:
     """Give every column of (T, F) mean 0 and standard deviation 1 (columns under ``min_stds``: less)."""
-    centred: NDArray[np.float32] = values - values.mean(axis=0, dtype=np.float64).astype(np.float32)
-    stds = np.sqrt(np.square(centred).mean(axis=0, dtype=np.float64))
+    centred: NDArray[np.float32] = values - _means(values).astype(np.float32)
+    stds = np.sqrt(_means(np.square(centred)))
     centred /= np.maximum(stds, min_stds).astype(np.float32)
     return centred
 
@@ -201,6 +203,12 @@ def from_bytes(data: bytes, num_frames: int, dtype: DType = "float16") -> NDArra
     (3, 2)
     """
     return np.frombuffer(data, np.dtype(dtype).newbyteorder("<")).reshape(num_frames, -1)
+
+
+def _means(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the mean (F,) of every column of (T, F): in float32 over some frames, in float64 over these."""
+    starts = np.arange(0, len(values), SUM_FRAMES)
+    return np.add.reduceat(values, starts, axis=0).sum(axis=0, dtype=np.float64) / len(values)  # type: ignore[no-any-return]
 
 
 def _logarithms(energies: NDArray[np.float32], settings: _Features) -> NDArray[np.float32]:
