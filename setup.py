@@ -29,6 +29,7 @@ setup(
         "jinja2>=3.1",
         "jiwer>=4.0",
         "matplotlib>=3.9",
+        "miniaudio>=1.71",
         "numpy>=2.0,<2.5",
         "num2words>=0.5.14",
         "orjson>=3.10",

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from asr_model.config import Settings
 from asr_model.containers import open_container
+from asr_model.flac import read_flac
 from asr_model.sound_files import open_sound
 from asr_model.streams import AudioError, DecodingError, Nameless, Stream, UnknownFormatError
 
@@ -120,10 +121,11 @@ def decode_blocks(
     file.seek(0)
     # Decoders read in small pieces, which costs less in memory; for a segment the rest need not be read at all.
     is_held = offset_seconds is None and num_bytes <= HELD_BYTES
-    source = Nameless(BytesIO(file.read()) if is_held else file)
+    held = file.read() if is_held else b""
+    source = Nameless(BytesIO(held) if is_held else file)
     num_samples = 0
     try:
-        with _open(source, settings.headerless) as stream:
+        with _open(source, held, settings.headerless) as stream:
             _check_header(stream, settings)
             for samples in _read(stream, settings, offset_seconds, duration_seconds):
                 # NaN compares as false.
@@ -184,8 +186,14 @@ class Resampler:
 
 
 @contextmanager
-def _open(file: Nameless, headerless: str) -> Iterator[Stream]:
-    """Open a recording with the first decoder that takes it; what has no header only where it is of no known format."""
+def _open(file: Nameless, held: bytes, headerless: str) -> Iterator[Stream]:
+    """Open a recording with the first decoder that takes it; what has no header only where it is of no known format.
+
+    ``held`` are the bytes of the file where they are in memory.
+    """
+    if flac := read_flac(held):
+        yield flac
+        return
     decoders: list[Callable[[Nameless], AbstractContextManager[Stream]]] = [open_sound, open_container]
     if headerless != "none":
         decoders.append(partial(open_container if headerless == "g722" else open_sound, headerless=headerless))

@@ -34,7 +34,7 @@ SETTINGS = {
 FORBIDDEN_NAMES = {"utils", "util", "base", "common", "manager", "helpers", "misc"}
 ORDER = [
     {"config", "edits", "level", "memory", "pieces", "presets", "spectrum", "statistics", "streams"},
-    {"containers", "sound_files", "intervals"},
+    {"containers", "flac", "sound_files", "intervals"},
     {"audio", "census", "mel", "text", "layers", "records", "segmentation", "shards"},
     {"captions", "groups", "nist", "normalization"},
     {"alignment", "calibration", "ngrams", "language_model", "prefix_beam"},
