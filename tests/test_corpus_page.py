@@ -36,7 +36,7 @@ def test_what_others_wrote_is_escaped():
 
 def test_the_page_asks_for_nothing_from_elsewhere():
     row = example()
-    html = page([row], exhibits=[Exhibit(row, "data:image/png;base64,AAAA", "data:audio/mpeg;base64,AAAA", 1.0)])
+    html = page([row], exhibits=[Exhibit(row, "data:image/png;base64,AAAA", "data:audio/flac;base64,AAAA", 1.0)])
     assert not re.search(r'https?://|(src|href)="(?!data:|#)|@import|url\(', html)
     assert "default-src 'none'" in unescape(html)
 

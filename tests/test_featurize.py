@@ -178,7 +178,7 @@ def test_the_corpus_is_described_as_its_shards_are_whatever_their_number(archive
     assert (one["examples"], one["speakers"]["number"]) == (len(made), len({row["speaker"] for row in made}))
     assert one["seconds"] == pytest.approx(sum(row["duration"] for row in made))
     page = (tmp_path / "many" / "corpus.html").read_text()
-    assert page.count("data:audio/mpeg;base64,") == page.count("data:image/png;base64,") > 5
+    assert page.count("data:audio/flac;base64,") == page.count("data:image/png;base64,") > 5
 
 
 def test_a_folder_with_texts_beside_its_recordings_is_featurized_and_a_rerun_changes_nothing(archive, tmp_path, capsys):
