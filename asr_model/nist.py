@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from asr_model.alternatives import Part, parse_alternatives, plain_text
 from asr_model.records import Word
 
-__all__ = ["IGNORED", "Side", "parse_ctm", "parse_stm", "parse_trn"]
+__all__ = ["IGNORED", "Side", "parse_ctm", "parse_open_trn", "parse_stm", "parse_trn"]
 
 IGNORED = "ignore_time_segment_in_scoring"
 Lines = Iterable[tuple[int, str]]
@@ -22,7 +23,8 @@ _ALTERNATIVES = re.compile(r"[{}]|<ALT", re.IGNORECASE)
 class Side:
     """One channel of a recording: its text, with what is known of times, in seconds.
 
-    ``channel`` counts from 0: A is 0 and B is 1, and so are 1 and 2.
+    ``channel`` counts from 0: A is 0 and B is 1, and so are 1 and 2. ``parts`` are what the text is the first of, where
+    a reference has alternatives.
     """
 
     recording: str
@@ -32,6 +34,7 @@ class Side:
     segments: list[tuple[float, float]] = field(default_factory=list)
     ignored: list[tuple[float, float]] = field(default_factory=list)
     speakers: set[str] = field(default_factory=set)
+    parts: list[Part] = field(default_factory=list)
 
 
 def parse_ctm(lines: Lines) -> Iterator[Side]:
@@ -64,28 +67,27 @@ def parse_stm(lines: Lines) -> Iterator[Side]:
     """Yield the sides of an STM: ``recording channel speaker begin end [<labels>] text``; segments joined by time.
 
     Raises:
-        ValueError: a line is something else, or has alternatives; the message has its number.
+        ValueError: a line is something else; the message has its number.
     """
-    sides: dict[tuple[str, int], list[tuple[float, float, str, str]]] = {}
+    sides: dict[tuple[str, int], list[tuple[float, float, str, list[Part]]]] = {}
     for number, fields in _fields(lines, 5):
         recording, side, speaker, begin, end, *words = fields
         if words and words[0].startswith("<") and words[0].endswith(">"):
             words = words[1:]
-        text = " ".join(words)
-        if _ALTERNATIVES.search(text):
-            raise ValueError(f"line {number}: alternatives in braces are not read, wanted one text")
-        segment = (_number(begin, number), _number(end, number), speaker, text)
+        segment = (_number(begin, number), _number(end, number), speaker, _parts(" ".join(words), number))
         sides.setdefault((recording, _channel(side, number)), []).append(segment)
     for (recording, channel), segments in sides.items():
         segments.sort(key=lambda segment: segment[:2])
-        spoken = [segment for segment in segments if segment[3].lower() != IGNORED]
+        spoken = [segment for segment in segments if not _is_ignored(segment[3])]
+        parts = [part for _, _, _, parts in spoken for part in parts]
         yield Side(
             recording,
             channel,
-            " ".join(text for _, _, _, text in spoken if text),
+            plain_text(parts),
             segments=[(begin, end) for begin, end, _, _ in spoken],
-            ignored=[(begin, end) for begin, end, _, text in segments if text.lower() == IGNORED],
+            ignored=[(begin, end) for begin, end, _, parts in segments if _is_ignored(parts)],
             speakers={speaker for _, _, speaker, _ in spoken},
+            parts=parts,
         )
 
 
@@ -95,14 +97,41 @@ def parse_trn(lines: Lines) -> Iterator[tuple[str, str]]:
     Raises:
         ValueError: a line has no id in parentheses at its end, or alternatives; the message has its number.
     """
+    for number, name, text in _trn_lines(lines):
+        if _ALTERNATIVES.search(text):
+            raise ValueError(f"line {number}: {text!r}, wanted one text: alternatives are read in references only")
+        yield name, text
+
+
+def parse_open_trn(lines: Lines) -> Iterator[tuple[str, list[Part]]]:
+    """Yield (id, parts) of a TRN of references, which may have alternatives.
+
+    Raises:
+        ValueError: a line is something else; the message has its number.
+    """
+    for number, name, text in _trn_lines(lines):
+        yield name, _parts(text, number)
+
+
+def _trn_lines(lines: Lines) -> Iterator[tuple[int, str, str]]:
     for number, line in lines:
         if line.startswith(";;") or not line.strip():
             continue
         found = _TRN.match(line)
-        if not found or _ALTERNATIVES.search(found[1]):
-            wanted = "text (id)" if not found else "one text, alternatives in braces are not read"
-            raise ValueError(f"line {number}: {line.strip()!r}, wanted {wanted}")
-        yield found[2].strip(), found[1].strip()
+        if not found:
+            raise ValueError(f"line {number}: {line.strip()!r}, wanted text (id)")
+        yield number, found[2].strip(), found[1].strip()
+
+
+def _parts(text: str, number: int) -> list[Part]:
+    try:
+        return parse_alternatives(text)
+    except ValueError as error:
+        raise ValueError(f"line {number}: {error}") from error
+
+
+def _is_ignored(parts: list[Part]) -> bool:
+    return len(parts) == 1 and parts[0][0].lower() == IGNORED
 
 
 def _fields(lines: Lines, wanted: int) -> Iterator[tuple[int, list[str]]]:

@@ -11,6 +11,7 @@ import jiwer
 from pydantic import Field
 from rapidfuzz.distance import Levenshtein
 
+from asr_model.alternatives import said_text
 from asr_model.config import Settings
 from asr_model.edits import Alignment, align
 from asr_model.groups import Grouping, grouping
@@ -176,6 +177,8 @@ def _score(
     if transcript and (ignored := reference.extra.get("ignored_times")):
         transcript = without_times(transcript, ignored)
     raw_text, raw_pred_text = reference.text or "", transcript.pred_text if transcript else ""
+    if alternatives := reference.extra.get("text_alternatives"):
+        raw_text = said_text(alternatives, raw_pred_text, normalize)
     text, pred_text = normalize(raw_text), normalize(raw_pred_text)
     alignment = align(text, pred_text)
     distance = Levenshtein.distance(text, pred_text) if alignment.edits else 0

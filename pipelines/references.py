@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pipelines.io as io
-from asr_model.nist import parse_ctm, parse_stm, parse_trn
+from asr_model.alternatives import Part, has_choice, plain_text
+from asr_model.nist import parse_ctm, parse_open_trn, parse_stm
 from asr_model.records import Failure, Utterance
 from pipelines.corpora import find_corpus, read_corpus
 from pipelines.lines import Line, keyed_lines, number_of, numbered_lines, read_naming
@@ -53,7 +54,8 @@ Reference: TypeAlias = ReferenceLine | Utterance | Failure
 def read_references(source: str, start: int = 0, stop: int | None = None) -> Iterator[Reference]:
     """Yield the references of a source; of a manifest, the lines that begin in a range of bytes, to be read later.
 
-    STM, CTM, TRN, a file ``text`` of Kaldi's, or any corpus that `featurize` reads.
+    STM, CTM, TRN, a file ``text`` of Kaldi's, or any corpus that `featurize` reads. What an STM or TRN leaves open (see
+    `asr_model.alternatives`) is decided where it is scored.
 
     Raises:
         InputError: the source is empty, in another encoding than UTF-8, or not what its name says.
@@ -68,7 +70,7 @@ def read_references(source: str, start: int = 0, stop: int | None = None) -> Ite
 def _read_stm(path: str) -> Iterator[Utterance]:
     """Yield the sides of an STM; times are carried, those to be ignored by themselves."""
     for side in parse_stm(numbered_lines(path)):
-        extra = {"segment_times": side.segments, "ignored_times": side.ignored}
+        extra = {"segment_times": side.segments, "ignored_times": side.ignored} | _alternatives(side.parts)
         speaker = next(iter(side.speakers)) if len(side.speakers) == 1 else None
         yield Utterance(side.recording, side.recording, side.channel, side.text, None, speaker, extra)
 
@@ -81,8 +83,12 @@ def _read_ctm(path: str) -> Iterator[Utterance]:
 
 
 def _read_trn(path: str) -> Iterator[Utterance]:
-    for name, text in parse_trn(numbered_lines(path)):
-        yield Utterance(name, name, None, text)
+    for name, parts in parse_open_trn(numbered_lines(path)):
+        yield Utterance(name, name, None, plain_text(parts), extra=_alternatives(parts))
+
+
+def _alternatives(parts: list[Part]) -> dict[str, Any]:
+    return {"text_alternatives": parts} if has_choice(parts) else {}
 
 
 def _read_kaldi(path: str) -> Iterator[Utterance]:

@@ -36,7 +36,7 @@ ORDER = [
     {"config", "edits", "level", "memory", "pieces", "presets", "spectrum", "statistics", "streams"},
     {"containers", "flac", "sound_files", "intervals"},
     {"audio", "census", "mel", "text", "layers", "records", "segmentation", "shards"},
-    {"captions", "groups", "nist", "normalization"},
+    {"alternatives", "captions", "groups", "nist", "normalization"},
     {"alignment", "calibration", "ngrams", "language_model", "prefix_beam"},
     {"channels", "sounds", "telephone"},
     {"augment", "conditioning", "features", "decoding", "scoring", "spec_augment"},

@@ -200,3 +200,13 @@ def test_formats_of_others_are_evaluated_by_what_they_have_in_common(tmp_path):
     summary = summary_of(tmp_path / "report")
     assert (summary["num_words"], summary["substitutions"], summary["num_failures"]) == (3, 1, 0)
     assert summary["calibration"]["unit"] == "words"
+
+
+@pytest.mark.parametrize(("name", "line"), [("r.stm", "call 1 s 0 2 {}\n"), ("r.trn", "{} (call)\n")])
+def test_what_a_reference_leaves_open_is_no_error(tmp_path, name, line):
+    (tmp_path / name).write_text(line.format("so { i am / i'm } (uh) going"))
+    (tmp_path / "h.ctm").write_text("call 1 0 1 so\ncall 1 1 1 i'm\ncall 1 2 1 gone\n")
+    command = ["evaluate", "--input", str(tmp_path / "h.ctm"), "--reference", str(tmp_path / name)]
+    assert main([*command, "--output", str(tmp_path / "report"), "--direct_running_mode=in_memory"]) == 0
+    summary = summary_of(tmp_path / "report")
+    assert (summary["num_words"], summary["hits"], summary["confusions"]) == (3, 2, [["going", "gone", 1]])

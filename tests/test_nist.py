@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from asr_model.nist import parse_ctm, parse_stm, parse_trn
+from asr_model.nist import parse_ctm, parse_open_trn, parse_stm, parse_trn
 from asr_model.records import Word
 
 
@@ -41,6 +41,14 @@ def test_a_trn_is_text_and_id():
     ]
 
 
+def test_alternatives_of_references_are_kept_and_the_first_is_the_text():
+    (side,) = parse_stm(lines("call 1 s 2 3 <o> (uh) no\ncall 1 s 0 2 <o> so { i am / i'm } in\n"))
+    assert side.text == "so i am in uh no"
+    assert side.parts == [("so",), ("i am", "i'm"), ("in",), ("uh", ""), ("no",)]
+    assert side.segments == [(0.0, 2.0), (2.0, 3.0)]
+    assert list(parse_open_trn(lines("yes { a / @ } (a_1)\n"))) == [("a_1", [("yes",), ("a", "")])]
+
+
 @pytest.mark.parametrize(
     ("parse", "text", "message"),
     [
@@ -50,9 +58,10 @@ def test_a_trn_is_text_and_id():
         (parse_ctm, "a A 0 1 w\nb A 0 1 w\na A 2 1 w", "line 3: a comes again"),
         (parse_ctm, "a A * * <ALT_BEGIN>", "line 1: alternatives"),
         (parse_stm, "a A s 0", "line 1: 4 fields"),
-        (parse_stm, "a A s 0 1 { x / y }", "line 1: alternatives"),
+        (parse_stm, "a A s 0 1 { x / y", "line 1: braces"),
         (parse_trn, "x (a)\nno id", "line 2: 'no id', wanted text"),
         (parse_trn, "{ x / y } (a)", "line 1: .*alternatives"),
+        (parse_open_trn, "x (a)\n{ x / } (a)", "line 2: an empty alternative"),
     ],
 )
 def test_a_line_that_is_something_else_is_named(parse, text, message):

@@ -11,11 +11,13 @@ import packages
 import pytest
 from recordings import obtain_recordings
 
+from asr_model.alternatives import parse_alternatives, said_text
 from asr_model.scoring import word_errors
 from asr_model.significance import matched_pairs, segment_differences
 from asr_model.text import normalize_text
 
 needs_sclite = pytest.mark.skipif(nist_tools.find_tool("sclite") is None, reason="no sclite: no apt on this machine")
+SUMS = rb"\| *Sum *\|([^|]*)\|([^|]*)\|"
 CONFUSED = {"to": "two", "the": "a", "for": "four", "is": "it's", "your": "you're", "you": "your", "number": "numbers"}
 
 
@@ -50,9 +52,32 @@ def systems(tmp_path_factory):
     return folder, texts
 
 
-def sclite(folder, name, report):
-    command = [nist_tools.find_tool("sclite"), "-r", "ref.trn", "trn", "-h", f"{name}.trn", "trn", name, "-i", "rm"]
-    return subprocess.run([*command, "-o", report, "stdout"], cwd=folder, capture_output=True, check=True).stdout
+def sclite(folder, name, report, *more, reference="ref.trn"):
+    command = [nist_tools.find_tool("sclite"), "-r", reference, "trn", "-h", f"{name}.trn", "trn", name, "-i", "rm"]
+    command += ["-o", report, "stdout", *more]
+    return subprocess.run(command, cwd=folder, capture_output=True, check=True).stdout
+
+
+def sums_of(report):
+    """Return (number of words, hits, errors) of a summary of sclite's."""
+    counts, kinds = ([int(number) for number in part.split()] for part in re.search(SUMS, report).groups())
+    return counts[1], kinds[0], kinds[4]
+
+
+def left_open(text, draw, vocabulary):
+    """Return ``text`` as a reference that leaves some words open, in NIST's manner."""
+    said = []
+    for word in text.split():
+        chance, other = draw.random(), draw.choice(vocabulary)
+        if chance < 0.2:
+            said.append(
+                draw.choice(["{{ {0} / {1} }}", "{{{1} {0} / {0}}}", "{{ {1} / {{ {0} / @ }} }}"]).format(word, other)
+            )
+        else:
+            said.append(word)
+        if draw.random() < 0.1:
+            said.append(f"({other})")
+    return " ".join(said)
 
 
 @needs_sclite
@@ -60,11 +85,26 @@ def sclite(folder, name, report):
 def test_words_and_errors_are_those_of_sclite(systems, name):
     folder, texts = systems
     found = word_errors(texts["ref"], texts[name])
-    sums = re.search(rb"\| *Sum *\|([^|]*)\|([^|]*)\|", sclite(folder, name, "rsum"))
-    counts, kinds = ([int(number) for number in part.split()] for part in sums.groups())
-    num_words, hits, num_errors = counts[1], kinds[0], kinds[4]
+    num_words, hits, num_errors = sums_of(sclite(folder, name, "rsum"))
     assert (found.num_reference, found.num_errors) == (num_words, num_errors)
     assert found.hits == pytest.approx(hits, rel=0.01)  # of as few errors, sclite's weights prefer other kinds
+
+
+@needs_sclite
+@pytest.mark.parametrize("name", ["one", "three"])
+def test_alternatives_and_words_in_parentheses_count_as_for_sclite(systems, name):
+    folder, texts = systems
+    draw = random.Random(7)
+    vocabulary = sorted({word for text in texts["ref"] for word in text.split()})
+    references = [left_open(text, draw, vocabulary) for text in texts["ref"]]
+    lines = [f"{text} (s{number // 50:03d}_{number:05d})\n" for number, text in enumerate(references)]
+    (folder / "open.trn").write_text("".join(lines))
+    pairs = zip(references, texts[name], strict=True)
+    said = [said_text(parse_alternatives(text), heard, str.lower) for text, heard in pairs]
+    found = word_errors(said, texts[name])
+    *_, num_errors = sums_of(sclite(folder, name, "rsum", "-D", reference="open.trn"))
+    assert num_errors < sums_of(sclite(folder, name, "rsum", reference="open.trn"))[2]  # -D: may be left out
+    assert found.num_errors == num_errors
 
 
 @needs_sclite
