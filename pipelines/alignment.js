@@ -18,6 +18,8 @@ const make = (tag, properties = {}, ...children) => {
   node.append(...children);
   return node;
 };
+/** Return the player of a file, where its audio is known. */
+const playerOf = file => file.a && make("audio", { controls: true, preload: "none", src: file.a });
 /** Return what was said above what was recognized; words and segments with times follow the player and move it. */
 function alignment(file, player) {
   const box = make("div", { className: "words", role: "group", "aria-label": "Alignment" }), marks = [];

@@ -8,8 +8,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pipelines.io as io
-from asr_model.records import Transcript
-from asr_model.scoring import Score
 
 __all__ = ["audio_folders", "audio_link"]
 
@@ -25,9 +23,13 @@ def audio_folders(reference: str, transcripts: str) -> list[Path]:
     return [*dict.fromkeys(folder for folder in folders if folder.is_dir()), Path()]
 
 
-def audio_link(score: Score, transcript: Transcript | None, folders: Sequence[Path], output: str) -> str | None:
-    """Return a link from a page in ``output`` to the recording, or to the segment of it; None where none is found."""
-    names = [score.audio_filepath, *([transcript.audio_filepath] if transcript else [])]
+def audio_link(
+    names: Sequence[str], offset: float | None, duration: float | None, folders: Sequence[Path], output: str
+) -> str | None:
+    """Return a link from a page in ``output`` to the recording of one of ``names``; None where none is found.
+
+    With an ``offset`` it is to the segment of ``duration`` seconds that begins there.
+    """
     if "://" in output or any("://" in name for name in names):
         return None
     paths = (folder / name for folder in folders for name in names)
@@ -35,6 +37,6 @@ def audio_link(score: Score, transcript: Transcript | None, folders: Sequence[Pa
     if path is None:
         return None
     link = quote(Path(os.path.relpath(path, output)).as_posix())
-    if score.offset is None:
+    if offset is None:
         return link
-    return f"{link}#t={score.offset:g}" + (f",{score.offset + score.duration:g}" if score.duration else "")
+    return f"{link}#t={offset:g}" + (f",{offset + duration:g}" if duration else "")

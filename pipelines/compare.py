@@ -17,15 +17,21 @@ from numpy.typing import NDArray
 import pipelines.io as io
 from asr_model.groups import group_order
 from asr_model.significance import CompareSettings, matched_pairs, paired_bootstrap, segment_differences
+from pipelines.audio_links import audio_folders, audio_link
 from pipelines.comparison_report import comparison_markdown, render_comparison
 from pipelines.scores import table_csv
 
 __all__ = ["compare"]
 
-COLUMNS = ["audio_filepath", "channel", "offset", "text", "pred_text", "num_words", "groups"]
+COLUMNS = ["audio_filepath", "channel", "offset", "duration", "text", "pred_text", "num_words", "groups"]
+KEY = COLUMNS[:3]
 ERRORS = ["substitutions", "deletions", "insertions"]
 SAME = ("normalization", "normalization_versions")
 CHUNK_ROWS = 20_000
+MAX_INTERVALS = 500
+"""Values of a group that differences have an interval in, those with the most words."""
+GROUP_SAMPLES = 1000
+"""Samples of the bootstrap in a group, at most."""
 
 Numbers: TypeAlias = NDArray[np.int64]
 
@@ -78,12 +84,13 @@ def compare(folders: Sequence[str], output: str, settings: CompareSettings, over
             for system in systems
         ],
         "differences": [_difference(systems[0], system, words, settings) for system in systems[1:]],
-        "groups": _groups(systems, words),
+        "groups": _groups(systems, words, settings),
     }
     _write_rows(io.join(output, "per_file.csv"), systems, words)
     io.write_json(io.join(output, "summary.json"), summary)
     io.write_file(io.join(output, "compare.md"), comparison_markdown(summary).encode())
-    io.write_file(io.join(output, "index.html"), render_comparison(summary).encode())
+    page = render_comparison(summary, _links(summary["differences"], systems, output))
+    io.write_file(io.join(output, "index.html"), page.encode())
     io.write_json(io.join(output, io.SUCCESS_FILE), summary)
     return summary
 
@@ -111,7 +118,7 @@ def _check_same(systems: Sequence[System]) -> None:
 
 def _common_rows(systems: Sequence[System]) -> list[Numbers]:
     """Return which rows of each system are those of the first, in its order; the channel of a lost row may be open."""
-    keys = [list(zip(*(s.rows[c].to_pylist() for c in COLUMNS[:3]), strict=True)) for s in systems]
+    keys = [list(zip(*(s.rows[c].to_pylist() for c in KEY), strict=True)) for s in systems]
     found: list[dict[Any, int]] = []
     for of_system in keys:
         index: dict[Any, int] = {key: number for number, key in enumerate(of_system)}
@@ -149,19 +156,13 @@ def _check_references(systems: Sequence[System]) -> None:
 
 def _difference(first: System, second: System, words: Numbers, settings: CompareSettings) -> dict[str, Any]:
     """Return how much worse (above 0) the second system is, by both tests, and the files that changed most."""
-    paths = first.rows["audio_filepath"].combine_chunks().dictionary_encode().indices.to_numpy()
-    by_call = [np.bincount(paths, counts).astype(np.int64) for counts in (first.errors, second.errors, words)]
-    bootstrap = paired_bootstrap(np.column_stack(by_call[:2]), by_call[2], settings.bootstrap_samples, settings.seed)
+    counts = np.column_stack([first.errors, second.errors, words])
     segments = matched_pairs(list(_segments(first, second)))
     change = second.errors - first.errors
     return {
         "system": second.name,
         "difference": _rate(change.sum(), words.sum()),
-        "bootstrap": bootstrap
-        and {
-            "interval": [round(end, 6) for end in bootstrap.interval],
-            "p": round(bootstrap.p, 6),
-        },
+        "bootstrap": _bootstrap(_calls(first), counts, settings.bootstrap_samples, settings.seed),
         "mapsswe": segments
         and {
             "num_segments": segments.num_segments,
@@ -175,6 +176,19 @@ def _difference(first: System, second: System, words: Numbers, settings: Compare
         "worse": _most(first, second, -change, settings.max_files),
         "better": _most(first, second, change, settings.max_files),
     }
+
+
+def _calls(system: System) -> Numbers:
+    """Return the number of every row's call."""
+    return np.asarray(system.rows["audio_filepath"].combine_chunks().dictionary_encode().indices)
+
+
+def _bootstrap(calls: Numbers, counts: Numbers, samples: int, seed: int) -> dict[str, Any] | None:
+    """Return the interval and p of rows with their calls and (N, 3) errors of both systems and words."""
+    _, calls = np.unique(calls, return_inverse=True)
+    by_call = np.column_stack([np.bincount(calls, column).astype(np.int64) for column in counts.T])
+    found = paired_bootstrap(by_call[:, :2], by_call[:, 2], samples, seed)
+    return None if found is None else {"interval": [round(end, 6) for end in found.interval], "p": round(found.p, 6)}
 
 
 def _segments(first: System, second: System) -> Iterator[int]:
@@ -193,35 +207,68 @@ def _most(first: System, second: System, change: Numbers, number: int) -> list[d
     for place in (int(place) for place in order if change[place] < 0):
         row = first.rows.slice(place, 1).to_pylist()[0]
         rows.append(
-            {name: row[name] for name in ("audio_filepath", "channel", "offset", "num_words", "text")}
+            {name: row[name] for name in (*KEY, "duration", "num_words", "text")}
             | {"errors": [int(first.errors[place]), int(second.errors[place])]}
             | {"pred_texts": [row["pred_text"], second.rows["pred_text"][place].as_py()]}
         )
     return rows
 
 
-def _groups(systems: Sequence[System], words: Numbers) -> dict[str, list[dict[str, Any]]]:
-    """Return, for every group that the first evaluation has, the rates of all systems and which is lowest."""
+def _links(differences: Sequence[dict[str, Any]], systems: Sequence[System], output: str) -> list[str | None]:
+    """Return the links to the audio of the rows that changed, in their order."""
+    places = [place for s in systems for place in audio_folders(s.summary["reference"], s.summary["transcripts"])]
+    places = list(dict.fromkeys(places))
+    changed = [row for difference in differences for row in (*difference["worse"], *difference["better"])]
+    return [audio_link([row["audio_filepath"]], row["offset"], row["duration"], places, output) for row in changed]
+
+
+def _groups(systems: Sequence[System], words: Numbers, settings: CompareSettings) -> dict[str, list[dict[str, Any]]]:
+    """Return, for every value of the first evaluation's groups, the rates, which is lowest, and the differences."""
     encoded = systems[0].rows["groups"].combine_chunks().dictionary_encode()
-    codes = encoded.indices.to_numpy()
-    sums = [np.bincount(codes, counts).astype(np.int64) for counts in (words, *(s.errors for s in systems))]
-    totals: dict[tuple[str, str], Numbers] = {}
-    for code, text in enumerate(encoded.dictionary.to_pylist()):
-        for key in json.loads(text).items():
-            totals[key] = totals.get(key, np.zeros(len(sums), np.int64)) + [counts[code] for counts in sums]
+    distinct, codes = [json.loads(text) for text in encoded.dictionary.to_pylist()], np.asarray(encoded.indices)
+    calls, counts = _calls(systems[0]), np.column_stack([*(system.errors for system in systems), words])
+    samples = min(settings.bootstrap_samples, GROUP_SAMPLES)
     groups: dict[str, list[dict[str, Any]]] = {}
-    for name, value in sorted(totals, key=lambda key: (key[0], group_order(key[1]))):
-        num_words, *errors = totals[name, value].tolist()
-        best = [s.name for s, count in zip(systems, errors, strict=True) if count == min(errors)]
-        row = {"name": value, "num_words": num_words, "wers": [_rate(count, num_words) for count in errors]}
-        groups.setdefault(name, []).append(row | {"best": best[0] if len(best) == 1 else None})
+    for name in sorted({name for of_rows in distinct for name in of_rows}):
+        values = sorted({of_rows[name] for of_rows in distinct}, key=group_order)
+        place = {value: number for number, value in enumerate(values)}
+        places = np.array([place[of_rows[name]] for of_rows in distinct])[codes]
+        order = np.argsort(places, kind="stable")
+        rows_of = np.split(order, np.searchsorted(places[order], np.arange(1, len(values))))
+        most = set(np.argsort(-np.bincount(places, words), kind="stable")[:MAX_INTERVALS].tolist())
+        groups[name] = [
+            {"name": value}
+            | _group(systems, counts[rows], None if number not in most else calls[rows], samples, settings.seed)
+            for number, (value, rows) in enumerate(zip(values, rows_of, strict=True))
+        ]
     return groups
 
 
+def _group(
+    systems: Sequence[System], counts: Numbers, calls: Numbers | None, samples: int, seed: int
+) -> dict[str, Any]:
+    """Return the figures of a group's rows, of which ``counts`` are the errors of each system and the words."""
+    *errors, num_words = counts.sum(axis=0).tolist()
+    best = [system.name for system, count in zip(systems, errors, strict=True) if count == min(errors)]
+    differences = [
+        {
+            "difference": _rate(errors[number] - errors[0], num_words),
+            "bootstrap": None if calls is None else _bootstrap(calls, counts[:, [0, number, -1]], samples, seed),
+        }
+        for number in range(1, len(systems))
+    ]
+    return {
+        "num_words": num_words,
+        "wers": [_rate(count, num_words) for count in errors],
+        "best": best[0] if len(best) == 1 else None,
+        "differences": differences,
+    }
+
+
 def _write_rows(path: str, systems: Sequence[System], words: Numbers) -> None:
-    columns = [systems[0].rows[name] for name in COLUMNS[:3]]
+    columns = [systems[0].rows[name] for name in KEY]
     columns += [pa.array(counts) for counts in (words, *(system.errors for system in systems))]
-    names = [*COLUMNS[:3], "num_words", *(f"errors {system.name}" for system in systems)]
+    names = [*KEY, "num_words", *(f"errors {system.name}" for system in systems)]
     io.write_file(path, table_csv(pa.table(columns, names=names), header=True))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from asr_model.edits import align_words
@@ -15,6 +16,7 @@ __all__ = ["comparison_markdown", "render_comparison", "verdict"]
 
 MAX_P = 0.05
 MAX_FILES = 5
+MAX_GROUPS = 3
 MAX_GROUP_ROWS = 12
 SCRIPTS = ("alignment.js", "file_table.js", "comparison.js")
 
@@ -33,7 +35,7 @@ def verdict(difference: Mapping[str, Any]) -> str:
 
 
 def comparison_markdown(summary: Mapping[str, Any]) -> str:
-    """Return rates, differences with their significance, and the files that got worse."""
+    """Return rates, differences with their significance, the files that got worse, and the groups."""
     differences = {row["system"]: row for row in summary["differences"]}
     names = ("system", "WER", "difference (points)", "95\u202f%", "p bootstrap", "p MAPSSWE", "verdict")
     lines = [f"### Compared with {_plain(summary['baseline'])}", ""]
@@ -41,8 +43,13 @@ def comparison_markdown(summary: Mapping[str, Any]) -> str:
     for system in summary["systems"]:
         cells = [_plain(system["name"]), percent(system["wer"], 2)]
         if row := differences.get(system["name"]):
-            interval = " to ".join(points(end) for end in row["bootstrap"]["interval"]) if row["bootstrap"] else "–"
-            cells += [points(row["difference"]), interval, _p(row["bootstrap"]), _p(row["mapsswe"]), verdict(row)]
+            cells += [
+                points(row["difference"]),
+                _interval(row) or "–",
+                _p(row["bootstrap"]),
+                _p(row["mapsswe"]),
+                verdict(row),
+            ]
         else:
             cells += ["", "", "", "", "baseline"]
         lines.append(f"| {' | '.join(cells)} |")
@@ -53,14 +60,22 @@ def comparison_markdown(summary: Mapping[str, Any]) -> str:
             f"* {_plain(file['audio_filepath'])}: {file['errors'][0]} errors, now {file['errors'][1]}"
             for file in row["worse"][:MAX_FILES]
         ]
+    for name, values, _ in list(_groups(summary))[:MAX_GROUPS]:
+        systems = [_plain(system["name"]) for system in summary["systems"]]
+        changes = [f"{system} (points)" if len(systems) > 2 else "points" for system in systems[1:]]
+        heads = [_plain(name), "words", *systems, *changes]
+        lines += ["", f"| {' | '.join(heads)} |", f"| --- |{' ---: |' * (len(heads) - 1)}"]
+        for value in values:
+            cells = [_plain(value["name"]), f"{value['num_words']:,}", *map(percent, value["wers"])]
+            for row in value["differences"]:
+                cells.append(points(row["difference"]) + (f" ({_interval(row)})" if row["bootstrap"] else ""))
+            lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
 
 
-def render_comparison(summary: Mapping[str, Any]) -> str:
-    """Return the page of a comparison."""
+def render_comparison(summary: Mapping[str, Any], links: Iterable[str | None] = ()) -> str:
+    """Return the page of a comparison; ``links`` are to the audio of the files that it lists, in their order."""
     differences = {row["system"]: row for row in summary["differences"]}
-    ends = [abs(end) for row in summary["differences"] if row["bootstrap"] for end in row["bootstrap"]["interval"]]
-    reach = max([*ends, *(abs(row["difference"] or 0.0) for row in summary["differences"]), 0.001])
     return (
         page_environment(*SCRIPTS)
         .get_template("compare.html")
@@ -68,12 +83,14 @@ def render_comparison(summary: Mapping[str, Any]) -> str:
             summary=summary,
             rows=[(system, differences.get(system["name"])) for system in summary["systems"]],
             groups=list(_groups(summary)),
-            files=list(_files(summary)),
+            files=[row | ({"a": link} if link else {}) for row, link in itertools.zip_longest(_files(summary), links)],
             num_changed=sum(row["num_worse"] + row["num_better"] for row in summary["differences"]),
             points=points,
             verdict=verdict,
             p=_p,
-            whisker=lambda row: difference_whisker(
+            interval=_interval,
+            reach=_reach,
+            whisker=lambda row, reach: difference_whisker(
                 row["difference"], row["bootstrap"] and tuple(row["bootstrap"]["interval"]), reach
             ),
         )
@@ -106,6 +123,16 @@ def _files(summary: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             if len(summary["differences"]) > 1:
                 row["g"] = difference["system"]
             yield row
+
+
+def _interval(row: Mapping[str, Any]) -> str:
+    return " to ".join(points(end) for end in row["bootstrap"]["interval"]) if row["bootstrap"] else ""
+
+
+def _reach(rows: Sequence[Mapping[str, Any]]) -> float:
+    """Return how far from zero a picture of differences reaches."""
+    ends = [end for row in rows if row["bootstrap"] for end in row["bootstrap"]["interval"]]
+    return float(max(0.001, *map(abs, [*ends, *(row["difference"] or 0.0 for row in rows)])))
 
 
 def _p(test: Mapping[str, Any] | None) -> str:

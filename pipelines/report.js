@@ -35,7 +35,7 @@ const tags = file => [
 ];
 function details(file) {
   const [hits, substitutions, deletions, insertions] = file.w, nodes = [];
-  const player = file.a && make("audio", { controls: true, preload: "none", src: file.a });
+  const player = playerOf(file);
   const kinds = `${count(hits)} right, ${count(substitutions)} substituted, ${count(deletions)} deleted, ${count(insertions)} inserted`;
   nodes.push(make("p", { className: "soft" }, kinds + (file.z === undefined ? "" : file.z ? `; the first ${count(file.z)} words are shown` : "; the texts are in per_file.csv")));
   if (player) nodes.push(player);

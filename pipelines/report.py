@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
@@ -96,9 +97,14 @@ def render_report(
             reasons=REASONS,
             steps=summary["normalization"],
             provenance=[(title, list(_flat(summary[name]))) for name, title in PROVENANCE.items() if summary.get(name)],
-            files=file_rows(shown, (audio_link(*row, folders, job.output) for row in shown)),
+            files=file_rows(shown, (_link(*row, folders, job.output) for row in shown)),
         )
     )
+
+
+def _link(score: Score, transcript: Transcript | None, folders: Sequence[Path], output: str) -> str | None:
+    names = [score.audio_filepath, *([transcript.audio_filepath] if transcript else [])]
+    return audio_link(names, score.offset, score.duration, folders, output)
 
 
 def _band_pictures(summary: Mapping[str, Any]) -> Iterable[tuple[str, Markup]]:

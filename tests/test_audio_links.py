@@ -25,7 +25,8 @@ def folder(tmp_path):
 def link(folder, score, said=None, reference="calls/references.jsonl", output="report"):
     output = output if "://" in output else str(folder / output)
     folders = audio_folders(str(folder / reference), str(folder / "transcripts"))
-    return audio_link(score, said, folders, output)
+    names = [score.audio_filepath, *([said.audio_filepath] if said else [])]
+    return audio_link(names, score.offset, score.duration, folders, output)
 
 
 def test_a_recording_is_found_beside_the_references_or_below_them(folder):

@@ -30,9 +30,7 @@ def report(tmp_path_factory):
     """Return the page of an evaluation that has a bit of everything: its address."""
     folder = tmp_path_factory.mktemp("evaluation")
     for name in ("call.wav", "hebrew.wav"):
-        with wave.open(str(folder / name), "wb") as file:
-            file.setparams((1, 1, 8000, 0, "NONE", ""))
-            file.writeframes(bytes([128]) * 8000 * 6)
+        write_silence(folder / name)
     texts = {
         "call.wav": ("please call the sales office now", "please call a sales office now again"),
         f"{EVIL}.wav": (f"{EVIL} one two", "one three"),
@@ -54,6 +52,12 @@ def report(tmp_path_factory):
     path = folder / "report" / "index.html"
     path.write_text(render_report(summarize(scores, failures), rows, failures, job), encoding="utf-8")
     return path.as_uri()
+
+
+def write_silence(path):
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 1, 8000, 0, "NONE", ""))
+        file.writeframes(bytes([128]) * 8000 * 6)
 
 
 @pytest.fixture(scope="module")
@@ -239,9 +243,10 @@ def test_the_policy_of_the_page_keeps_everything_else_out(browser, report):
     page.close()
 
 
-def test_a_comparison_shows_both_alignments(browser, tmp_path):
+def test_a_comparison_shows_both_alignments_and_plays(browser, tmp_path):
     path = tmp_path / "index.html"
-    path.write_text(render_comparison(summary()), encoding="utf-8")
+    path.write_text(render_comparison(summary(), ["call.wav"]), encoding="utf-8")
+    write_silence(tmp_path / "call.wav")
     page, complaints = browser.new_page(viewport={"width": 390, "height": 800}), []
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -250,6 +255,12 @@ def test_a_comparison_shows_both_alignments(browser, tmp_path):
     page.get_by_role("button", name="Worse").click()
     page.locator(".open").click()
     assert [box.locator(".pair").count() for box in page.locator(".words").all()] == [1, 1]
+    played = """new Promise(resolve => {
+        const player = document.querySelector("audio");
+        player.addEventListener("timeupdate", () => player.currentTime > 3 && resolve(player.currentTime));
+        seek(player, 3);
+    })"""
+    assert 3 < page.evaluate(played) < 6
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     page.close()
     assert complaints == []

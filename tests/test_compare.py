@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 
 import pandas as pd
 import pytest
@@ -67,10 +68,40 @@ def test_a_better_system_is_found_with_its_files_and_groups(reports, tmp_path, c
     assert summary["systems"][1]["num_errors"] == sum(lost[n] for n in ("substitutions", "deletions", "insertions"))
     assert [value["name"] for value in summary["groups"]["channel"]][:2] == ["0", "1"]
     assert {value["best"] for value in summary["groups"]["channel"]} == {"good"}
+    for value in summary["groups"]["channel"]:
+        (change,) = value["differences"]
+        assert change["difference"] == pytest.approx(value["wers"][1] - value["wers"][0], abs=1e-6)
+        low, high = change["bootstrap"]["interval"]
+        assert low < change["difference"] < high < 0
     table = pd.read_csv(tmp_path / "out" / "per_file.csv")
     assert table["errors good"].sum() == summary["systems"][1]["num_errors"]
     assert "good" in (tmp_path / "out" / "index.html").read_text()
     assert (tmp_path / "out" / "compare.md").read_text().startswith("### Compared with bad")
+
+
+def test_a_group_of_all_rows_has_the_figures_of_the_total(reports, tmp_path, monkeypatch):
+    monkeypatch.setattr("pipelines.compare.GROUP_SAMPLES", 100_000)
+    folders = [str(reports / name) for name in ("bad", "good")]
+    assert main(["compare", *folders, "--output", str(tmp_path / "out")]) == 0
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    (row,), (total,) = summary["groups"]["duration_band"], summary["differences"]
+    assert row["differences"] == [{name: total[name] for name in ("difference", "bootstrap")}]
+    monkeypatch.setattr("pipelines.compare.MAX_INTERVALS", 1)
+    assert main(["compare", *folders, "--output", str(tmp_path / "few")]) == 0
+    summary = json.loads((tmp_path / "few" / "summary.json").read_text())
+    has_interval = [v["differences"][0]["bootstrap"] is not None for v in summary["groups"]["channel"]]
+    assert sorted(has_interval) == [False, True]
+
+
+def test_the_page_links_the_audio_of_the_rows_that_changed(reports, tmp_path):
+    (reports / "d0").mkdir()
+    (reports / "d0" / "0.wav").write_bytes(b"x")
+    folders = [str(reports / name) for name in ("bad", "good")]
+    assert main(["compare", *folders, "--output", str(reports / "compared")]) == 0
+    html = (reports / "compared" / "index.html").read_text()
+    linked = {f["n"]: f.get("a") for f in json.loads(re.search(r'id="data">(.*?)</script>', html, re.DOTALL)[1])}
+    assert linked.pop("d0/0.wav") == "../d0/0.wav"
+    assert set(linked.values()) == {None}
 
 
 def test_a_system_is_equal_to_itself(reports, tmp_path):
