@@ -55,9 +55,11 @@ class Marks:
         """Count one reference and its transcript."""
         if alignment.edits:
             self.confusions.count(alignment)
+        has_marks = transcript is not None and (transcript.confidence is not None or transcript.words)
+        if not (has_marks or reference.extra or settings.keywords):
+            return
         times, spans = reference.extra.get("word_times"), reference.extra.get("segment_times")
-        has_confidence = transcript is not None and transcript.confidence is not None
-        if not (settings.keywords or has_confidence or times or spans or (transcript and transcript.words)):
+        if not (has_marks or times or spans or settings.keywords):
             return
         said, heard, _ = alignment
         is_hit, is_right = [True] * len(said), [True] * len(heard)

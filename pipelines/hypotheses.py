@@ -179,6 +179,9 @@ def _transcript(row: dict[str, Any]) -> Transcript:
     if not 0 <= (duration := row.get("duration") or 0.0) < math.inf:
         raise ValueError(f"duration is {duration}, wanted seconds")
     get = row.get
+    extra = {} if row.keys() <= _KNOWN else {name: value for name, value in row.items() if name not in _KNOWN}
+    if more := get("extra"):
+        extra |= more
     return Transcript(
         row["audio_filepath"],
         get("channel") or 0,
@@ -192,6 +195,6 @@ def _transcript(row: dict[str, Any]) -> Transcript:
         [Word(**word) for word in words] if (words := get("words")) else [],
         get("text"),
         get("speaker"),
-        {name: value for name, value in row.items() if name not in _KNOWN} | (get("extra") or {}),
+        extra,
         get("offset"),
     )
