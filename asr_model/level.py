@@ -79,8 +79,8 @@ def _peak(samples: NDArray[np.float32]) -> float:
 
 
 def _power(samples: NDArray[np.float32]) -> float:
-    # By numpy's pairwise sum, whose last bits depend neither on threads nor on a BLAS.
-    return float(np.square(samples).mean())
+    # By numpy's own sum, whose last bits depend neither on threads nor on a BLAS.
+    return float(np.einsum("n,n->", samples, samples)) / max(1, len(samples))
 
 
 def _decibels(amplitude: float) -> float:

@@ -141,7 +141,8 @@ class _BalancedBundles(fn_runner.BundleManager):
             bundle_context._worker_handlers = [handler]
             one_worker = _OneBundle(bundle_context, cache_token_generator=self._cache_token_generator)
             responses, size = [], least
-            while bundle := _take(pieces, size):
+            # Half of a fair share of what is left, at most, so that all workers end at the same time.
+            while bundle := _take(pieces, max(least, min(size, len(pieces) // (2 * len(handlers))))):
                 started = time.monotonic()
                 data = {name: bundle.get(name, []) for name in inputs}
                 arguments = (data, expected_outputs, fired_timers, expected_output_timers, dry_run)
