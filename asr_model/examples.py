@@ -24,7 +24,7 @@ __all__ = ["FeaturizeSettings", "SplitSettings", "make_examples", "split_of"]
 
 SPLITS = ("train", "dev", "test")
 SHARD_BYTES = 64_000_000
-"""Features in a shard, before Parquet makes them a little smaller."""
+"""Features in a shard."""
 
 
 class SplitSettings(Settings):
