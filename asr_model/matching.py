@@ -16,37 +16,37 @@ SAME_SECONDS = 1e-3
 
 MEDIA_SUFFIXES = frozenset(
     [
-        ".3gp",
-        ".aac",
-        ".aif",
-        ".aiff",
-        ".amr",
-        ".au",
-        ".caf",
-        ".flac",
-        ".g722",
-        ".gsm",
-        ".m4a",
-        ".m4v",
-        ".mka",
-        ".mkv",
-        ".mov",
-        ".mp3",
-        ".mp4",
-        ".oga",
-        ".ogg",
-        ".opus",
-        ".raf",
-        ".raw",
-        ".rf64",
-        ".sph",
-        ".ul",
-        ".ulaw",
-        ".vox",
-        ".w64",
-        ".wav",
-        ".webm",
-        ".wma",
+        "3gp",
+        "aac",
+        "aif",
+        "aiff",
+        "amr",
+        "au",
+        "caf",
+        "flac",
+        "g722",
+        "gsm",
+        "m4a",
+        "m4v",
+        "mka",
+        "mkv",
+        "mov",
+        "mp3",
+        "mp4",
+        "oga",
+        "ogg",
+        "opus",
+        "raf",
+        "raw",
+        "rf64",
+        "sph",
+        "ul",
+        "ulaw",
+        "vox",
+        "w64",
+        "wav",
+        "webm",
+        "wma",
     ]
 )
 
@@ -178,7 +178,7 @@ def _parts(path: str) -> list[str]:
 
 def _stem(name: str) -> str:
     stem, _dot, suffix = name.rpartition(".")
-    return stem if stem and f".{suffix.lower()}" in MEDIA_SUFFIXES else name
+    return stem if stem and suffix.lower() in MEDIA_SUFFIXES else name
 
 
 def _failure(reference: Utterance, reason: str, message: str) -> Failure:
