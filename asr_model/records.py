@@ -188,7 +188,7 @@ def to_table(record: type, rows: Sequence[Any], stamp: dict[str, Any]) -> pa.Tab
 
 def from_table(record: type[R], table: pa.Table) -> Iterator[R]:
     """Yield the rows of an Arrow table as records; columns that the class does not know are refused by it."""
-    hints = _hints(record)
+    hints = _hints(record)  # type: ignore[arg-type]
     for row in table.to_pylist():
         yield record(**{name: _from_cell(hints.get(name, Any), value) for name, value in row.items()})
 
