@@ -5,6 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+try:
+    from miniaudio import ffi, lib
+except ModuleNotFoundError:  # an environment of before; libsndfile does it all
+    lib = None
+
 __all__ = ["WholeFlac", "read_flac"]
 
 MAX_BYTES = 8 << 20
@@ -42,11 +47,7 @@ def read_flac(data: bytes) -> WholeFlac | None:
     What is out of order is left to libsndfile, which says what it is: more or fewer samples than the header claims
     (frames of a wrong checksum are left out here), no claim at all, an unusual size of samples.
     """
-    if not data.startswith(b"fLaC"):
-        return None
-    try:
-        from miniaudio import ffi, lib
-    except ModuleNotFoundError:
+    if not (lib and data.startswith(b"fLaC")):
         return None
     flac = lib.ma_dr_flac_open_memory(ffi.from_buffer(data), len(data), ffi.NULL)
     if flac == ffi.NULL:
