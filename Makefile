@@ -39,8 +39,9 @@ format: $(INSTALLED)
 bench: $(INSTALLED)
 	for file in benchmarks/*.py; do echo "$$file"; $(BIN)/python $$file || exit 1; done
 
-# A recognizer like examples/recognizer, from folders of speech of the form of DATA; some two and a half hours on one core.
-# A first one, of connected speech and digits alone, aligns: its words are strung together with pauses for the second.
+# A recognizer like examples/recognizer, from folders of speech of the form of DATA; a night on one core. A first one, of
+# connected speech and digits alone, aligns: its words are strung together with pauses for the second. The third learns
+# from two views of each utterance, and the mean of both is kept.
 recognizer: $(INSTALLED)
 	$(BIN)/python examples/recordings.py --training build/prompts
 	$(BIN)/python examples/training_corpus.py --data $(DATA) --prompts build/prompts \
@@ -53,9 +54,12 @@ recognizer: $(INSTALLED)
 		--output build/shards
 	$(BIN)/beamscribe train --config configs/train-recognizer.yaml --init runs/first --input build/shards \
 		--output runs/second
-	$(BIN)/beamscribe lm --input build/shards --dev build/shards --attach runs/second --output runs/with-words
-	$(BIN)/beamscribe tune --set beam_size=50 --set 'lm_weights=[0.5,0.75,1.0]' --set 'word_scores=[0.0,1.0,2.0]' \
-		--recognizer runs/with-words --input build/shards --output runs/recognizer
+	$(BIN)/beamscribe train --config configs/train-recognizer-further.yaml --init runs/second --input build/shards \
+		--output runs/third
+	$(BIN)/python examples/average_recognizers.py --shares 0.4,0.6 --output runs/averaged runs/second runs/third
+	$(BIN)/beamscribe lm --input build/shards --dev build/shards --attach runs/averaged --output runs/with-words
+	$(BIN)/beamscribe tune --set beam_size=50 --set balance=corpus --set 'lm_weights=[0.5,0.75,1.0,1.25]' \
+		--set 'word_scores=[0.0,0.5,1.0,2.0]' --recognizer runs/with-words --input build/shards --output runs/recognizer
 
 clean:
 	rm -rf build .venv *.egg-info
