@@ -5,11 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-try:
-    from miniaudio import ffi, lib
-except ModuleNotFoundError:  # an environment of before; libsndfile does it all
-    lib = None
-
 __all__ = ["WholeFlac", "read_flac"]
 
 MAX_BYTES = 8 << 20
@@ -47,8 +42,10 @@ def read_flac(data: bytes) -> WholeFlac | None:
     What is out of order is left to libsndfile, which says what it is: more or fewer samples than the header claims
     (frames of a wrong checksum are left out here), no claim at all, an unusual size of samples.
     """
-    if not (lib and data.startswith(b"fLaC")):
+    if not data.startswith(b"fLaC"):
         return None
+    from miniaudio import ffi, lib  # only where it is needed: it is no part of every start
+
     flac = lib.ma_dr_flac_open_memory(ffi.from_buffer(data), len(data), ffi.NULL)
     if flac == ffi.NULL:
         return None

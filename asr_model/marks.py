@@ -56,8 +56,6 @@ class Marks:
         if alignment.edits:
             self.confusions.count(alignment)
         has_marks = transcript is not None and (transcript.confidence is not None or transcript.words)
-        if not (has_marks or reference.extra or settings.keywords):
-            return
         times, spans = reference.extra.get("word_times"), reference.extra.get("segment_times")
         if not (has_marks or times or spans or settings.keywords):
             return

@@ -27,6 +27,7 @@ __all__ = [
     "normalize_of",
     "score",
     "scorer_of",
+    "texts_by_group",
     "without_times",
     "word_errors",
 ]
@@ -151,6 +152,17 @@ def word_errors(references: Sequence[str], hypotheses: Sequence[str]) -> ErrorCo
 def character_errors(references: Sequence[str], hypotheses: Sequence[str]) -> ErrorCounts:
     """Return the character errors, spaces included, of ``hypotheses``."""
     return _total(jiwer.process_characters(list(references), list(hypotheses))) if references else ErrorCounts()
+
+
+def texts_by_group(
+    groups: Sequence[str], references: Sequence[str], hypotheses: Sequence[str]
+) -> dict[str, tuple[list[str], list[str]]]:
+    """Return the references and the hypotheses of each group, by its name; in order."""
+    texts: dict[str, tuple[list[str], list[str]]] = {name: ([], []) for name in sorted(set(groups))}
+    for name, reference, hypothesis in zip(groups, references, hypotheses, strict=True):
+        texts[name][0].append(reference)
+        texts[name][1].append(hypothesis)
+    return texts
 
 
 Scorer: TypeAlias = Callable[[Utterance, Transcript | None], tuple[Score, Alignment]]

@@ -15,7 +15,7 @@ from asr_model.decoding import Beam, DecoderSettings, Greedy, Hypothesis, OpenBe
 from asr_model.edits import align_words
 from asr_model.networks import CtcNetwork
 from asr_model.recognizer import Recognizer
-from asr_model.scoring import ErrorCounts, word_errors
+from asr_model.scoring import ErrorCounts, texts_by_group, word_errors
 
 __all__ = ["Tried", "TuneSettings", "best_of", "calibrate", "try_decoders"]
 
@@ -73,11 +73,8 @@ def try_decoders(
     for decoder in _decoders(settings):
         decode = recognizer.with_decoder(decoder).decode
         hypotheses = [decode(one) for one in log_probs]
-        errors: dict[str, ErrorCounts] = {}
-        for group in sorted(set(groups)):
-            texts = [(r, h.text) for r, h, g in zip(references, hypotheses, groups, strict=True) if g == group]
-            errors[group] = word_errors(*map(list, zip(*texts, strict=True)))
-        found.append(Tried(decoder, hypotheses, errors))
+        texts = texts_by_group(groups, references, [hypothesis.text for hypothesis in hypotheses])
+        found.append(Tried(decoder, hypotheses, {name: word_errors(*both) for name, both in texts.items()}))
     return found
 
 

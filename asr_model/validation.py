@@ -12,7 +12,7 @@ from asr_model.batches import BatchSettings, OpenShard, length_buckets, pad_feat
 from asr_model.features import DType, from_bytes
 from asr_model.network import Network
 from asr_model.processes import Processes
-from asr_model.scoring import ErrorCounts, character_errors, word_errors
+from asr_model.scoring import ErrorCounts, character_errors, texts_by_group, word_errors
 from asr_model.text import Alphabet, normalize_text
 
 __all__ = ["Sample", "Validation", "validate"]
@@ -72,12 +72,10 @@ def validate(
             sample = Sample(example.id, normalize_text(example.text), hypothesis.text)
             found.append((str(example.extra.get("corpus", "")), sample))
     everywhere = [pair for part in processes.gather(found) for pair in part]
-    by_corpus: dict[str, list[Sample]] = {}
-    for corpus, sample in everywhere:
-        by_corpus.setdefault(corpus, []).append(sample)
-    texts = {name: ([s.text for s in them], [s.pred_text for s in them]) for name, them in sorted(by_corpus.items())}
+    corpora, samples = [corpus for corpus, _ in everywhere], [sample for _, sample in everywhere]
+    texts = texts_by_group(corpora, [s.text for s in samples], [s.pred_text for s in samples])
     return Validation(
         {name: word_errors(*both) for name, both in texts.items()},
         {name: character_errors(*both) for name, both in texts.items()},
-        sorted((sample for _, sample in everywhere), key=lambda sample: sample.id)[:NUM_SAMPLES],
+        sorted(samples, key=lambda sample: sample.id)[:NUM_SAMPLES],
     )

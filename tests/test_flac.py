@@ -9,7 +9,6 @@ import soundfile
 from asr_model.audio import AudioError, AudioSettings, decode
 from asr_model.flac import MAX_BYTES, read_flac
 
-pytest.importorskip("miniaudio")
 NOISE = 0.3 * np.random.default_rng(0).normal(size=(30_000, 2)).clip(-3, 3)
 
 

@@ -8,7 +8,7 @@ from rapidfuzz.distance import Levenshtein
 
 from asr_model.edits import edits
 from asr_model.records import Segment, Transcript, Utterance, Word
-from asr_model.scoring import ErrorCounts, EvaluateSettings, character_errors, score, word_errors
+from asr_model.scoring import ErrorCounts, EvaluateSettings, character_errors, score, texts_by_group, word_errors
 
 
 def texts(count, seed):
@@ -116,3 +116,10 @@ def test_words_in_times_to_be_ignored_do_not_count():
         said = Transcript("a.wav", 1, "a x b", 0.5, 4.0, 8000, "", 2, **({"segments": []} | timed))
         assert score(row, said, EvaluateSettings()).num_errors == 0
     assert score(row, transcript("a x b"), EvaluateSettings()).num_errors == 1  # no times are known
+
+
+def test_texts_of_groups_are_all_texts_in_order():
+    assert texts_by_group(["b", "a", "b"], ["x", "y", "z"], ["1", "2", "3"]) == {
+        "a": (["y"], ["2"]),
+        "b": (["x", "z"], ["1", "3"]),
+    }
