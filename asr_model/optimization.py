@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
@@ -51,15 +53,16 @@ class Losses(nn.Module):
     def __init__(self, network: Network, consistency: float = 0.0):
         super().__init__()
         self.network = network
-        self.consistency = consistency
-        if consistency and not isinstance(network, CtcNetwork):
-            raise SettingsError(f"consistency: {consistency:g}, wanted 0 for {type(network).__name__}: it is of CTC")
+        self.loss_of: Callable[..., Loss] = network.loss
+        if consistency:
+            if not isinstance(network, CtcNetwork):
+                kind = type(network).__name__
+                raise SettingsError(f"consistency: {consistency:g}, wanted 0 for {kind}: it is of CTC")
+            self.loss_of = partial(consistent_loss, network, weight=consistency)
 
     def forward(self, features: Tensor, num_frames: Tensor, tokens: Tensor, num_tokens: Tensor) -> Loss:
         """Return the loss of a batch, of which there are two views of each utterance where consistency is wanted."""
-        if self.consistency and isinstance(self.network, CtcNetwork):
-            return consistent_loss(self.network, features, num_frames, tokens, num_tokens, self.consistency)
-        return self.network.loss(features, num_frames, tokens, num_tokens)
+        return self.loss_of(features, num_frames, tokens, num_tokens)
 
 
 @dataclass(frozen=True)
