@@ -35,11 +35,17 @@ CONNECTED = ("an4",)
 """Corpora of connected speech, cut into words."""
 SINGLE = ("fsdd",)
 """Corpora whose recordings are single words, taken as they are."""
-STRINGS_PER_WORD = {"letters": 0.35, "digits": 0.15}
+STRINGS_PER_WORD = {"letters": 0.6, "digits": 0.2}
 """Strings that are made for each word a speaker has of a kind."""
 SPOKEN_APART = 0.4
 """Part of the connected utterances that are also spoken word by word."""
 MAX_WORDS = 8
+SPEEDS = 0.8, 1.15
+"""Of a string's voice: other vocal tracts, and words said slowly, as they are when said alone."""
+PAUSE_SECONDS = 0.05, 0.8
+"""Before, between and after words; short ones are more frequent, evenly over their logarithms."""
+SILENT = 0.3
+"""Part of the strings whose pauses are digital silence, not noise."""
 LEVEL = 0.06
 """Root mean square of a word, give or take 4 dB."""
 MARGIN_SECONDS = 0.08
@@ -101,7 +107,8 @@ def compose(rows: list[dict[str, Any]], recognizer: Recognizer) -> list[tuple[st
             of_word[piece.text].append(piece)
         for number in range(round(len(pieces) * STRINGS_PER_WORD[kind])):
             # Rare words as often as frequent ones.
-            words = [draw.choice(sorted(of_word)) for _ in range(draw.randint(1, MAX_WORDS))]
+            num_words = min(draw.randint(1, MAX_WORDS), draw.randint(1, MAX_WORDS))
+            words = [draw.choice(sorted(of_word)) for _ in range(num_words)]
             strings.append((f"{kind}-{speaker}-{number:03d}", speaker, [draw.choice(of_word[word]) for word in words]))
     return strings
 
@@ -151,16 +158,22 @@ def _quietest(samples: Samples, rate: int, start: int, end: int) -> tuple[int, i
 def write(folder: Path, name: str, speaker: str, pieces: list[Piece], rate: int) -> dict[str, Any]:
     """Write a string of words as a FLAC file and return its manifest row."""
     draw = np.random.default_rng(list(name.encode()))
-    parts: list[Samples] = [np.zeros(round(draw.uniform(0.05, 0.3) * rate), np.float32)]
+    speed = draw.uniform(*SPEEDS)
+
+    def pause() -> Samples:
+        return np.zeros(round(float(np.exp(draw.uniform(*np.log(PAUSE_SECONDS)))) * rate), np.float32)
+
+    parts = [pause()]
     for piece in pieces:
-        from_edge = np.minimum(np.arange(len(piece.samples)), np.arange(len(piece.samples))[::-1])
+        said = resample(piece.samples, round(rate * speed), rate)
+        from_edge = np.minimum(np.arange(len(said)), np.arange(len(said))[::-1])
         fade = np.minimum(1, from_edge / (FADE_SECONDS * rate))
-        rms = float(np.sqrt(np.mean(np.square(piece.samples, dtype=np.float64)))) if len(piece.samples) else 1.0
+        rms = float(np.sqrt(np.mean(np.square(said, dtype=np.float64)))) if len(said) else 1.0
         gain = LEVEL / max(rms, 1e-5) * 10 ** (draw.uniform(-4, 4) / 20)
-        parts.append((piece.samples * fade * gain).astype(np.float32))
-        parts.append(np.zeros(round(draw.uniform(0.08, 0.35) * rate), np.float32))
+        parts += [(said * fade * gain).astype(np.float32), pause()]
     samples = np.concatenate(parts)
-    samples += draw.normal(0, LEVEL * 10 ** (-draw.uniform(30, 60) / 20), len(samples)).astype(np.float32)
+    if draw.uniform() > SILENT:
+        samples += draw.normal(0, LEVEL * 10 ** (-draw.uniform(30, 60) / 20), len(samples)).astype(np.float32)
     path = folder / "audio" / f"{name}.flac"
     soundfile.write(path, samples.clip(-1, 1), rate, subtype="PCM_16")
     text = " ".join(piece.text for piece in pieces)
