@@ -40,6 +40,8 @@ __all__ = [
     "spellable",
 ]
 
+MIN_PRIOR = 1e-4
+"""What is hardly ever written counts as this frequent."""
 NEVER = -1e4
 """Log-probability of what is impossible, finite so that sums stay numbers."""
 
@@ -61,6 +63,8 @@ class Beam(Settings):
     """Times the language model's log-probability (to base 10)."""
     word_score: float = 2.0
     """Added for every word; higher writes more and shorter words."""
+    prior_weight: float = Field(default=0.0, ge=0)
+    """Times the logarithm of a token's prior, taken off its log-probability; higher writes more letters."""
 
 
 class OpenBeam(Settings):
@@ -70,6 +74,7 @@ class OpenBeam(Settings):
     beam_size: int = Field(default=16, ge=1)
     lm_weight: float = Field(default=1.0, ge=0)
     word_score: float = 2.0
+    prior_weight: float = Field(default=0.0, ge=0)
     unknown_score: float = -5.0
     """The language model's log-probability (to base 10) of a word it does not know."""
     hot_words: tuple[str, ...] = ()
@@ -144,11 +149,19 @@ Decoder = Callable[[Tensor], Hypothesis]
 """Turns the log-probabilities (S, V) of one utterance into its hypothesis."""
 
 
-def build_decoder(settings: DecoderSettings, alphabet: Alphabet, language_model: LanguageModel | None) -> Decoder:
+def build_decoder(
+    settings: DecoderSettings,
+    alphabet: Alphabet,
+    language_model: LanguageModel | None,
+    token_priors: Sequence[float] | None = None,
+) -> Decoder:
     """Return the decoder that ``settings`` describe.
 
+    What is searched are log-probabilities less a part of those of ``token_priors`` (V,): a network says what is likely
+    before it has heard anything, too, which the language model knows better (as in EESEN, Miao et al., 2015).
+
     Raises:
-        SettingsError: it needs a language model and there is none, or none of whose words can be written.
+        SettingsError: it needs a language model or priors and there are none, or no word of the model can be written.
     """
     if isinstance(settings, Greedy):
         return lambda log_probs: greedy(log_probs, len(log_probs), alphabet)
@@ -158,11 +171,22 @@ def build_decoder(settings: DecoderSettings, alphabet: Alphabet, language_model:
         else _open_search(settings, alphabet, language_model)
     )
 
+    prior = _weighted_prior(settings.prior_weight, token_priors)
+
     def decode(log_probs: Tensor) -> Hypothesis:
-        text = search(log_probs.float()) if len(log_probs) else ""
+        text = search(log_probs.float() - prior) if len(log_probs) else ""
         return hypothesis_of(align(log_probs, alphabet.encode(text)), alphabet)
 
     return decode
+
+
+def _weighted_prior(weight: float, token_priors: Sequence[float] | None) -> Tensor:
+    """Return what is taken off the log-probabilities of the tokens (V,)."""
+    if not weight:
+        return torch.zeros(1)
+    if token_priors is None:
+        raise SettingsError("decoder.prior_weight: this recognizer carries no priors of its tokens; `tune` finds them")
+    return weight * torch.tensor(token_priors).clamp_min(MIN_PRIOR).log()
 
 
 def _open_search(

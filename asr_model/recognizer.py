@@ -66,6 +66,8 @@ class RecognizerSettings(Settings):
     """How log-probabilities become text, where nothing else is asked for."""
     calibration: Calibration = Calibration()
     """What makes a word's confidence the chance that it is right."""
+    token_priors: tuple[float, ...] | None = None
+    """What part of its output the network gives each token (V,), on the average; for the decoder's ``prior_weight``."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,8 @@ class Recognizer:
     @cached_property
     def decode(self) -> Decoder:
         """What turns log-probabilities (S, V) of one segment into its hypothesis; of networks trained by CTC."""
-        return build_decoder(self.settings.decoder, self.settings.alphabet, self.language_model)
+        settings = self.settings
+        return build_decoder(settings.decoder, settings.alphabet, self.language_model, settings.token_priors)
 
     @property
     def decoder(self) -> DecoderSettings:
@@ -182,13 +185,17 @@ def change_recognizer(
     language_model: LanguageModel | None,
     made: dict[str, Any],
     calibration: Calibration = Calibration(),  # noqa: B008 (it cannot be changed)
+    token_priors: tuple[float, ...] | None = None,
 ) -> bytes:
     """Return a recognizer file's bytes with another decoder and language model; ``made`` joins its provenance.
 
-    Confidences are calibrated for a decoder and a language model: with others, an earlier one is void.
+    Confidences are calibrated for a decoder and a language model: with others, an earlier one is void. Priors are the
+    network's, and stay where no others are given.
     """
     recognizer = load_recognizer(data, source)
-    settings = recognizer.settings.model_copy(update={"decoder": decoder, "calibration": calibration})
+    token_priors = token_priors or recognizer.settings.token_priors
+    changed = {"decoder": decoder, "calibration": calibration, "token_priors": token_priors}
+    settings = recognizer.settings.model_copy(update=changed)
     provenance = {**read_metadata(data, source)["provenance"], **made}
     return save_recognizer(settings, recognizer.network.state_dict(), provenance, language_model)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import torch
 from pydantic import Field
 from torch import Tensor
 
@@ -17,11 +19,11 @@ from asr_model.networks import CtcNetwork
 from asr_model.recognizer import Recognizer
 from asr_model.scoring import ErrorCounts, texts_by_group, word_errors
 
-__all__ = ["Tried", "TuneSettings", "best_of", "calibrate", "try_decoders"]
+__all__ = ["Tried", "TuneSettings", "best_of", "calibrate", "measure_token_priors", "try_decoders"]
 
 
 class TuneSettings(Settings):
-    """What `tune` tries: the best path, and beam search with every pair of the two weights."""
+    """What `tune` tries: the best path, and beam search with every combination of the weights."""
 
     kind: Literal["beam", "open_beam"] = "beam"
     """Which beam search."""
@@ -32,6 +34,7 @@ class TuneSettings(Settings):
     """Of ``open_beam``."""
     lm_weights: tuple[float, ...] = Field(default=(0.25, 0.5, 0.75, 1.0, 1.5, 2.0), min_length=1)
     word_scores: tuple[float, ...] = Field(default=(-1.0, 0.0, 1.0, 2.0, 3.0, 4.0), min_length=1)
+    prior_weights: tuple[float, ...] = Field(default=(0.0, 0.3), min_length=1)
     balance: str | None = Field(default=None, min_length=1)
     """A column of the shards: each of its values counts alike, however many words it has. None: every word does."""
     batch_frames: int = Field(default=12000, ge=1)
@@ -51,6 +54,12 @@ class Tried:
         """Word error rate, the mean of the groups' where there are several; None without words."""
         rates = [counts.rate for counts in self.errors.values() if counts.rate is not None]
         return sum(rates) / len(rates) if rates else None
+
+
+def measure_token_priors(log_probs: Sequence[Tensor]) -> tuple[float, ...]:
+    """Return the mean probability of each token (V,) over all steps of (S, V) log-probabilities."""
+    mean = torch.cat(list(log_probs)).double().exp().mean(dim=0)
+    return tuple(round(prior, 6) for prior in mean.tolist())
 
 
 def try_decoders(
@@ -95,14 +104,15 @@ def calibrate(hypotheses: Sequence[Hypothesis], references: Sequence[str]) -> Ca
 
 def _decoders(settings: TuneSettings) -> Iterator[DecoderSettings]:
     yield Greedy()
-    for lm_weight in sorted(settings.lm_weights):
-        for word_score in sorted(settings.word_scores):
-            weights: dict[str, Any] = {
-                "beam_size": settings.beam_size,
-                "lm_weight": lm_weight,
-                "word_score": word_score,
-            }
-            if settings.kind == "beam":
-                yield Beam(beam_threshold=settings.beam_threshold, **weights)
-            else:
-                yield OpenBeam(unknown_score=settings.unknown_score, **weights)
+    orders = sorted(settings.prior_weights), sorted(settings.lm_weights), sorted(settings.word_scores)
+    for prior_weight, lm_weight, word_score in itertools.product(*orders):
+        weights: dict[str, Any] = {
+            "beam_size": settings.beam_size,
+            "lm_weight": lm_weight,
+            "word_score": word_score,
+            "prior_weight": prior_weight,
+        }
+        if settings.kind == "beam":
+            yield Beam(beam_threshold=settings.beam_threshold, **weights)
+        else:
+            yield OpenBeam(unknown_score=settings.unknown_score, **weights)

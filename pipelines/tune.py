@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from asr_model.decoding import Beam, Greedy
 from asr_model.features import FeatureStamp, from_bytes
 from asr_model.recognizer import Recognizer, change_recognizer, load_recognizer, recognizer_file
 from asr_model.text import normalize_text
-from asr_model.tuning import Tried, TuneSettings, best_of, calibrate, try_decoders
+from asr_model.tuning import Tried, TuneSettings, best_of, calibrate, measure_token_priors, try_decoders
 
 __all__ = ["tune_recognizer"]
 
@@ -56,6 +57,8 @@ def tune_recognizer(
             features.append(from_bytes(example.features, example.num_frames, loaded.settings.features.dtype))
             references.append(normalize_text(example.text))
     log_probs = loaded.log_probs(features, settings.batch_frames)
+    priors = measure_token_priors(log_probs)
+    loaded = replace(loaded, settings=loaded.settings.model_copy(update={"token_priors": priors}))
     tried = try_decoders(loaded, log_probs, references, groups, settings)
     best, greedy = best_of(tried), tried[0]
     _show(tried, settings, best)
@@ -66,7 +69,7 @@ def tune_recognizer(
     io.claim_folder(output, {"verb": "tune", **identity}, overwrite)
     made = {"tuning": {**identity, **figures}}
     calibration = calibrate(best.hypotheses, references)
-    tuned = change_recognizer(data, path, best.decoder, loaded.language_model, made, calibration)
+    tuned = change_recognizer(data, path, best.decoder, loaded.language_model, made, calibration, priors)
     io.write_file(io.join(output, RECOGNIZER_FILE), tuned)
     found = {"decoder": best.decoder.model_dump(mode="json"), "calibration": calibration.model_dump(mode="json")}
     io.write_json(io.join(output, io.SUCCESS_FILE), {"verb": "tune", **identity, **figures, **found})
@@ -88,16 +91,17 @@ def _num_words(tried: Tried) -> int:
 
 
 def _show(tried: Sequence[Tried], settings: TuneSettings, best: Tried) -> None:
-    """Print the word error rates, a row for each lm_weight and a column for each word_score."""
-    table = Table("lm_weight", *(f"word_score {score:g}" for score in sorted(settings.word_scores)))
-    cells = {}
+    """Print the word error rates, a row for both weights of probabilities and a column for each word_score."""
+    table = Table("prior_weight", "lm_weight", *(f"word_score {score:g}" for score in sorted(settings.word_scores)))
+    rows: dict[tuple[float, float], list[str]] = {}
     for one in tried:
         text = "undefined" if one.wer is None else f"{one.wer:.2%}"
         if isinstance(one.decoder, Greedy):
             mean = f", mean of {len(one.errors)} groups" if settings.balance else ""
             table.title = f"word error rate on {_num_words(one)} words{mean}; greedy {text}; * is the best"
         else:
-            cells[one.decoder.lm_weight, one.decoder.word_score] = f"{text} *" if one is best else text
-    for weight in sorted(settings.lm_weights):
-        table.add_row(f"{weight:g}", *(cells[weight, score] for score in sorted(settings.word_scores)))
+            row = rows.setdefault((one.decoder.prior_weight, one.decoder.lm_weight), [])
+            row.append(f"{text} *" if one is best else text)
+    for weights, cells in rows.items():
+        table.add_row(*(f"{weight:g}" for weight in weights), *cells)
     Console(width=120).print(table)

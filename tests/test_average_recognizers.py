@@ -18,8 +18,9 @@ def two(recognizer_folder, tmp_path):
     torch.manual_seed(1)
     network = build_network(settings.network, settings.features.num_features, settings.alphabet.size)
     second = tmp_path / "second.safetensors"
-    calibrated = settings.model_copy(update={"calibration": Calibration(slope=0.5)})
-    second.write_bytes(save_recognizer(calibrated, network.state_dict(), {}))
+    uniform = (1 / settings.alphabet.size,) * settings.alphabet.size
+    tuned = settings.model_copy(update={"calibration": Calibration(slope=0.5), "token_priors": uniform})
+    second.write_bytes(save_recognizer(tuned, network.state_dict(), {}))
     return first, second
 
 
@@ -36,6 +37,7 @@ def test_every_weight_is_the_mean_by_shares(two, tmp_path):
         wanted = 0.25 * one.network.state_dict()[name] + 0.75 * other.network.state_dict()[name]
         torch.testing.assert_close(weight, wanted)
     assert (made.settings.decoder, made.settings.calibration) == (Greedy(), Calibration())
+    assert made.settings.token_priors is None
     parts = read_metadata(data, "made")["provenance"]["average"]
     assert parts == [{"recognizer": one.digest, "share": 0.25}, {"recognizer": other.digest, "share": 0.75}]
 

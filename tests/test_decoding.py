@@ -5,8 +5,9 @@ import itertools
 import pytest
 import torch
 
+from asr_model.alignment import align
 from asr_model.config import SettingsError
-from asr_model.decoding import Beam, Greedy, OpenBeam, build_decoder, greedy, spellable
+from asr_model.decoding import Beam, Greedy, OpenBeam, build_decoder, greedy, hypothesis_of, spellable
 from asr_model.language_model import LanguageModelSettings, train_language_model
 from asr_model.prefix_beam import PrefixBeam
 from asr_model.text import Alphabet
@@ -91,6 +92,22 @@ def test_hot_words_of_the_open_beam_are_written_where_the_sound_leaves_it_open()
     log_probs = torch.tensor([[0.02, 0.02, 0.9, 0.06], [0.02, 0.02, 0.5, 0.46]]).log()
     assert build_decoder(OpenBeam(), ALPHABET, None)(log_probs).text == "a"
     assert build_decoder(OpenBeam(hot_words=("ab",)), ALPHABET, None)(log_probs).text == "ab"
+
+
+@pytest.mark.parametrize("kind", [Beam, OpenBeam])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_part_of_the_priors_is_taken_off_what_is_searched_but_not_off_confidences(model, kind, seed):
+    log_probs, priors = random_log_probs(20, seed), (0.7, 0.2, 0.0, 0.1)
+    found = build_decoder(kind(prior_weight=0.5), ALPHABET, model, priors)(log_probs)
+    lessened = log_probs - 0.5 * torch.tensor([0.7, 0.2, 1e-4, 0.1]).log()
+    assert found.text == build_decoder(kind(), ALPHABET, model)(lessened).text
+    assert found == hypothesis_of(align(log_probs, ALPHABET.encode(found.text)), ALPHABET)
+
+
+@pytest.mark.parametrize("kind", [Beam, OpenBeam])
+def test_a_weight_of_priors_that_are_not_known_is_refused(model, kind):
+    with pytest.raises(SettingsError, match=r"decoder\.prior_weight: this recognizer carries no priors"):
+        build_decoder(kind(prior_weight=0.5), ALPHABET, model)
 
 
 @pytest.mark.parametrize("settings", [Greedy(), Beam(), OpenBeam()], ids=lambda settings: settings.kind)

@@ -85,6 +85,16 @@ def test_confidences_are_calibrated_until_the_decoder_is_another(data):
     assert again.settings.calibration == Calibration()
 
 
+def test_priors_of_tokens_stay_whatever_the_decoder(data):
+    size = load_recognizer(data, "file").settings.alphabet.size
+    priors = (1 / size,) * size
+    tuned = change_recognizer(data, "file", OpenBeam(prior_weight=0.3), None, {}, token_priors=priors)
+    assert load_recognizer(tuned, "file").settings.token_priors == priors
+    again = load_recognizer(change_recognizer(tuned, "file", Greedy(), None, {}), "file")
+    assert again.settings.token_priors == priors
+    again.with_decoder(OpenBeam(prior_weight=0.3))
+
+
 def test_a_recognizer_of_before_there_was_conditioning_does_none(data):
     settings = read_metadata(data, "file")["settings"]
     del settings["conditioning"]

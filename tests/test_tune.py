@@ -46,7 +46,8 @@ def test_the_table_is_shown_and_the_best_decoder_is_in_the_recognizer(shards, wi
     before, after = load_recognizer(with_words.read_bytes(), "a"), load_recognizer(data, "b")
     assert after.settings.decoder.model_dump(mode="json") == success["decoder"]
     assert after.settings.calibration != before.settings.calibration == Calibration()
-    untuned = {"decoder": Greedy(), "calibration": Calibration()}
+    assert sum(after.settings.token_priors) == pytest.approx(1, abs=1e-3)
+    untuned = {"decoder": Greedy(), "calibration": Calibration(), "token_priors": None}
     assert after.settings.model_copy(update=untuned) == before.settings
     assert after.language_model == before.language_model
     provenance = read_metadata(data, "b")["provenance"]

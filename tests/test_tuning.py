@@ -8,11 +8,11 @@ from asr_model.decoding import Beam, Greedy, OpenBeam
 from asr_model.language_model import LanguageModelSettings, train_language_model
 from asr_model.recognizer import change_recognizer, load_recognizer
 from asr_model.scoring import ErrorCounts, word_errors
-from asr_model.tuning import Tried, TuneSettings, best_of, calibrate, try_decoders
+from asr_model.tuning import Tried, TuneSettings, best_of, calibrate, measure_token_priors, try_decoders
 
 TEXTS = ["ab c", "c ab", "ab", "ab c ab"]
 ALL_ONE = [""] * len(TEXTS)
-SETTINGS = TuneSettings(lm_weights=(1.0, 0.5), word_scores=(0.0,))
+SETTINGS = TuneSettings(lm_weights=(1.0, 0.5), word_scores=(0.0,), prior_weights=(0.0,))
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +71,11 @@ def test_calibrated_words_are_as_sure_as_they_are_right(recognizer):
     assert {word.text for word in words} == {"aa", "c"}
     for word in words:
         assert calibration(word.confidence) == pytest.approx(float(word.text == "c"), abs=0.1)
+
+
+def test_priors_are_the_mean_probabilities_of_all_steps():
+    probs = torch.tensor([[0.5, 0.25, 0.25], [0.8, 0.1, 0.1], [0.2, 0.7, 0.1]])
+    assert measure_token_priors([probs[:1].log(), probs[1:].log()]) == pytest.approx((0.5, 0.35, 0.15))
 
 
 def test_of_equals_the_simplest_is_best():
