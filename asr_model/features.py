@@ -185,8 +185,8 @@ def deltas(values: NDArray[np.float32], window: int) -> NDArray[np.float32]:
 
 def normalize(values: NDArray[np.float32], min_stds: NDArray[np.float64] | float = MIN_STD) -> NDArray[np.float32]:
     """Give every column of (T, F) mean 0 and standard deviation 1 (columns under ``min_stds``: less)."""
-    centred: NDArray[np.float32] = values - _means(values).astype(np.float32)
-    stds = np.sqrt(_means(np.square(centred)))
+    centred: NDArray[np.float32] = values - _means("tf->f", values).astype(np.float32)
+    stds = np.sqrt(_means("tf,tf->f", centred, centred))
     centred /= np.maximum(stds, min_stds).astype(np.float32)
     return centred
 
@@ -205,10 +205,15 @@ def from_bytes(data: bytes, num_frames: int, dtype: DType = "float16") -> NDArra
     return np.frombuffer(data, np.dtype(dtype).newbyteorder("<")).reshape(num_frames, -1)
 
 
-def _means(values: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the mean (F,) of every column of (T, F): in float32 over some frames, in float64 over these."""
-    starts = np.arange(0, len(values), SUM_FRAMES)
-    return np.add.reduceat(values, starts, axis=0).sum(axis=0, dtype=np.float64) / len(values)  # type: ignore[no-any-return]
+def _means(formula: str, *arrays: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return what a formula of `einsum` sums up over frames t of arrays (T, F), as the mean (F,) of all frames.
+
+    Some frames are summed up in float32, their sums in float64.
+    """
+    num_frames = len(arrays[0])
+    starts = range(0, num_frames, SUM_FRAMES)
+    sums = [np.einsum(formula, *(array[start : start + SUM_FRAMES] for array in arrays)) for start in starts]
+    return np.stack(sums).sum(axis=0, dtype=np.float64) / num_frames  # type: ignore[no-any-return]
 
 
 def _logarithms(energies: NDArray[np.float32], settings: _Features) -> NDArray[np.float32]:
