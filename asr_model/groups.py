@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import lru_cache
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -17,8 +17,6 @@ Grouping: TypeAlias = Callable[[Utterance, Transcript | None], dict[str, str]]
 """What gives the values that a pair has for some groups."""
 NONE = "none"
 """The value of a row that has none."""
-DURATION_BOUNDS = (2, 5, 10, 30, 60, 300, 1800)
-LEVEL_BOUNDS = (-60, -50, -40, -30, -20)
 _LEVEL_COLUMNS = ("level_db", "rms_db", "rms_dbfs")
 _NUMBERS = (int, float)
 _LEADING_NUMBER = re.compile(r"-?\d+(\.\d+)?")
@@ -27,7 +25,12 @@ _LEADING_NUMBER = re.compile(r"-?\d+(\.\d+)?")
 def grouping(names: tuple[str, ...]) -> Grouping:
     """Return what gives the `group_value` of each name; rows that have all in common share the mapping."""
     functions = [_function(name) for name in names]
-    return lambda reference, transcript: _mapping(names, tuple([value(reference, transcript) for value in functions]))
+
+    @lru_cache(maxsize=10_000)
+    def mapping(*values: str) -> dict[str, str]:
+        return dict(zip(names, values, strict=True))
+
+    return lambda reference, transcript: mapping(*[value(reference, transcript) for value in functions])
 
 
 def group_value(name: str, reference: Utterance, transcript: Transcript | None) -> str:
@@ -53,6 +56,27 @@ def group_order(value: str) -> tuple[int, float, str]:
     return (2 if value == NONE else 1, 0.0, value)
 
 
+def _banding(bounds: tuple[int, ...], unit: str) -> Callable[[object], str]:
+    """Return what gives the band that a number lies in.
+
+    >>> list(map(_banding((2, 5), "s"), (1.9, 2, 7, None)))
+    ['under 2 s', '2 to 5 s', '5 s and more', 'none']
+    """
+    between = [f"{low} to {high} {unit}" for low, high in pairwise(bounds)]
+    labels = [f"under {bounds[0]} {unit}", *between, f"{bounds[-1]} {unit} and more"]
+
+    def band(value: object) -> str:
+        if not isinstance(value, _NUMBERS) or isinstance(value, bool):
+            return NONE
+        return labels[bisect_right(bounds, value)]
+
+    return band
+
+
+_band_of_seconds = _banding((2, 5, 10, 30, 60, 300, 1800), "s")
+_band_of_decibels = _banding((-60, -50, -40, -30, -20), "dB")
+
+
 def _function(name: str) -> _Value:
     return _KNOWN.get(name) or (lambda reference, transcript: _text(_column(name, reference, transcript)))
 
@@ -63,13 +87,13 @@ def _channel(reference: Utterance, transcript: Transcript | None) -> str:
 
 
 def _duration_band(reference: Utterance, transcript: Transcript | None) -> str:
-    return _band((transcript.duration if transcript else 0.0) or reference.duration or None, DURATION_BOUNDS, "s")
+    return _band_of_seconds((transcript.duration if transcript else 0.0) or reference.duration or None)
 
 
 def _level_band(reference: Utterance, transcript: Transcript | None) -> str:
     levels = [_column(name, reference, transcript) for name in _LEVEL_COLUMNS]
     levels.append(transcript.rms_db if transcript else None)
-    return _band(next((level for level in levels if level is not None), None), LEVEL_BOUNDS, "dB")
+    return _band_of_decibels(next((level for level in levels if level is not None), None))
 
 
 def _speaker(reference: Utterance, transcript: Transcript | None) -> str:
@@ -105,25 +129,3 @@ def _column(name: str, reference: Utterance, transcript: Transcript | None) -> o
     if name in reference.extra:
         return reference.extra[name]
     return transcript.extra.get(name) if transcript else None
-
-
-def _band(value: object, bounds: tuple[int, ...], unit: str) -> str:
-    """Return the band that a number lies in.
-
-    >>> [_band(number, (2, 5), "s") for number in (1.9, 2, 7, None)]
-    ['under 2 s', '2 to 5 s', '5 s and more', 'none']
-    """
-    if not isinstance(value, _NUMBERS) or isinstance(value, bool):
-        return NONE
-    return _labels(bounds, unit)[bisect_right(bounds, value)]
-
-
-@lru_cache(maxsize=10_000)
-def _mapping(names: tuple[str, ...], values: tuple[str, ...]) -> dict[str, str]:
-    return dict(zip(names, values, strict=True))
-
-
-@cache
-def _labels(bounds: tuple[int, ...], unit: str) -> list[str]:
-    between = [f"{low} to {high} {unit}" for low, high in pairwise(bounds)]
-    return [f"under {bounds[0]} {unit}", *between, f"{bounds[-1]} {unit} and more"]

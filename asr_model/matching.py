@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import posixpath
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeAlias
 
 from asr_model.records import Failure, Transcript, Utterance
 
 __all__ = ["match", "recording_key"]
 
+Match: TypeAlias = tuple[Utterance, Transcript | None]
+"""A reference and its transcript; None: there is none."""
 SAME_SECONDS = 1e-3
 """Offsets nearer to one another are of the same segment."""
 
@@ -60,9 +63,7 @@ def recording_key(path: str) -> str:
     return _stem(path.replace("\\", "/").rpartition("/")[2])
 
 
-def match(
-    references: Sequence[Utterance], transcripts: Sequence[Transcript]
-) -> Iterator[tuple[Utterance, Transcript | None] | Failure]:
+def match(references: Sequence[Utterance], transcripts: Sequence[Transcript]) -> Iterable[Match | Failure]:
     """Pair references and transcripts of one `recording_key`; what finds no partner is a failure.
 
     The file names agree, or one has no media suffix (as in CTM, or where a caption file names the recording). Where
@@ -73,8 +74,11 @@ def match(
     scored as lost), ``no-reference``.
     """
     if len(references) == len(transcripts) == 1 and _is_plain_pair(references[0], transcripts[0]):
-        yield references[0], transcripts[0]
-        return
+        return [(references[0], transcripts[0])]
+    return _matches(references, transcripts)
+
+
+def _matches(references: Sequence[Utterance], transcripts: Sequence[Transcript]) -> Iterator[Match | Failure]:
     recordings: dict[str, list[Transcript]] = defaultdict(list)
     for transcript in transcripts:
         recordings[transcript.audio_filepath].append(transcript)
@@ -148,7 +152,7 @@ def _is_plain_pair(reference: Utterance, transcript: Transcript) -> bool:
     """Return whether nothing else than a match can be said of the two."""
     return (
         reference.text is not None
-        and reference.channel_number in (None, transcript.channel)
+        and reference.channel in (None, transcript.channel)
         and (reference.offset is None or abs((transcript.offset or 0.0) - reference.offset) < SAME_SECONDS)
         and (
             reference.audio_filepath == transcript.audio_filepath

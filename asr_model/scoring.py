@@ -186,17 +186,20 @@ def scorer_of(settings: EvaluateSettings) -> Scorer:
 def _score(
     reference: Utterance, transcript: Transcript | None, normalize: Normalize, groups_of: Grouping
 ) -> tuple[Score, Alignment]:
-    if transcript and (ignored := reference.extra.get("ignored_times")):
+    extra = reference.extra
+    if transcript and extra and (ignored := extra.get("ignored_times")):
         transcript = without_times(transcript, ignored)
     raw_text, raw_pred_text = reference.text or "", transcript.pred_text if transcript else ""
-    if alternatives := reference.extra.get("text_alternatives"):
+    if extra and (alternatives := extra.get("text_alternatives")):
         raw_text = said_text(alternatives, raw_pred_text, normalize)
     text, pred_text = normalize(raw_text), normalize(raw_pred_text)
-    alignment = align(text, pred_text)
-    distance = Levenshtein.distance(text, pred_text) if alignment.edits else 0
-    kinds = [kind for kind, _, _ in alignment.edits]
-    num_words, num_errors = len(alignment.said), len(kinds)
-    substitutions, deletions = kinds.count("replace"), kinds.count("delete")
+    said, _, edits = alignment = align(text, pred_text)
+    num_words, num_errors = len(said), len(edits)
+    distance = substitutions = deletions = 0
+    if edits:
+        distance = Levenshtein.distance(text, pred_text)
+        kinds = [kind for kind, _, _ in edits]
+        substitutions, deletions = kinds.count("replace"), kinds.count("delete")
     raw_words, raw_errors = num_words, num_errors
     if raw_text != text or raw_pred_text != pred_text:
         raw = raw_text.split()

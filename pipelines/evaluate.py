@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import apache_beam as beam
@@ -27,7 +27,7 @@ from asr_model.scoring import EvaluateSettings, Score, normalize_of, scorer_of
 from asr_model.summary import figures_of
 from asr_model.tally import Tally
 from pipelines import scores as score_files
-from pipelines.hypotheses import TranscriptLine, list_transcripts, read_transcripts, transcribed_with
+from pipelines.hypotheses import list_transcripts, read_transcripts, transcribed_with
 from pipelines.lines import Line
 from pipelines.markdown import summary_markdown
 from pipelines.parts import Dealt, Piece, Slice, cut, deal, key_of, no_garbage, part_path, read_pieces, remove_parts
@@ -40,7 +40,6 @@ __all__ = ["EvaluateJob", "build", "job_of", "score_rows", "summarize"]
 
 CHUNK_ROWS = 2000
 """Scores that are held as rows until they become a table: so few that a processor's cache holds them."""
-_TRANSCRIPTS = (TranscriptLine, Transcript)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +90,7 @@ def build(pipeline: beam.Pipeline, job: EvaluateJob) -> Any:
 def deal_slice(source: Slice, output: str) -> Iterator[tuple[int, Piece]]:
     """Read a slice of references or transcripts and deal its rows into parts."""
     read = read_references if source.kind == "references" else read_transcripts
-    rows = (row for path in source.paths for row in read(path, source.start, source.stop))
+    rows = chain.from_iterable(read(path, source.start, source.stop) for path in source.paths)
     with no_garbage():
         pieces = list(deal(rows, source, output))
     yield from pieces
@@ -131,21 +130,26 @@ def score_rows(
     where given, count what is known of single words.
     """
     score = scorer_of(settings)
-    recordings: dict[str, tuple[list[Any], list[Any]]] = defaultdict(lambda: ([], []))
+    recordings: dict[str, list[Any]] = defaultdict(list)
     for row in rows:
         if isinstance(row, Failure):
             yield row
         else:
-            side = isinstance(row, _TRANSCRIPTS)
-            recordings[key_of(row)][side].append(row)
-    for of_references, of_transcripts in recordings.values():
-        references = []
-        for row in _read(of_references):
-            if isinstance(row, Failure):
-                yield row
+            recordings[key_of(row)].append(row)
+    for of_recording in recordings.values():
+        references, transcripts = [], []
+        for row in of_recording:
+            read = row.read() if isinstance(row, Line) else row
+            if isinstance(read, Transcript):
+                transcripts.append(read)
+            elif isinstance(read, Utterance):
+                references.append(read)
             else:
-                references.append(row)
-        for matched in match(references, _read(of_transcripts)):
+                yield read
+        if len(of_recording) > 2:
+            references.sort(key=_order)
+            transcripts.sort(key=_order)
+        for matched in match(references, transcripts):
             if isinstance(matched, Failure):
                 yield matched
             else:
@@ -235,12 +239,6 @@ def _check_failure_rate(tally: Tally, job: EvaluateJob) -> None:
 
 def _versions() -> dict[str, str]:
     return {name: version(name) for name in ("beamscribe", "rapidfuzz", "num2words")}
-
-
-def _read(rows: list[Any]) -> list[Any]:
-    """Return rows of a recording, lines among them read, in order."""
-    read = [row.read() if isinstance(row, Line) else row for row in rows]
-    return sorted(read, key=_order) if len(read) > 1 else read
 
 
 def _order(row: Utterance | Transcript | Score | Failure) -> tuple[str, int, float]:

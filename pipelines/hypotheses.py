@@ -171,21 +171,22 @@ def _of_file(path: str, text: str, segments: list[Segment], words: list[Word]) -
 
 
 def _transcript(row: dict[str, Any]) -> Transcript:
-    if not isinstance(row["pred_text"], str):
-        raise TypeError(f"pred_text is {json.dumps(row['pred_text'])}, wanted a string")
-    if not isinstance(row["audio_filepath"], str):
-        raise TypeError(f"audio_filepath is {json.dumps(row['audio_filepath'])}, wanted a path or URL")
-    f"{row['audio_filepath']} {row['pred_text']}".encode()  # half a surrogate pair could not be written
-    if not 0 <= (duration := row.get("duration") or 0.0) < math.inf:
+    get, path, pred_text = row.get, row["audio_filepath"], row["pred_text"]
+    if not isinstance(pred_text, str):
+        raise TypeError(f"pred_text is {json.dumps(pred_text)}, wanted a string")
+    if not isinstance(path, str):
+        raise TypeError(f"audio_filepath is {json.dumps(path)}, wanted a path or URL")
+    if not (path.isascii() and pred_text.isascii()):
+        f"{path} {pred_text}".encode()  # half a surrogate pair could not be written
+    if not 0 <= (duration := get("duration") or 0.0) < math.inf:
         raise ValueError(f"duration is {duration}, wanted seconds")
-    get = row.get
     extra = {} if row.keys() <= _KNOWN else {name: value for name, value in row.items() if name not in _KNOWN}
     if more := get("extra"):
         extra |= more
     return Transcript(
-        row["audio_filepath"],
+        path,
         get("channel") or 0,
-        row["pred_text"],
+        pred_text,
         get("confidence"),
         duration,
         get("sample_rate") or 0,

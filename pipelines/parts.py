@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 from operator import attrgetter
 from typing import Any, Literal, TypeAlias
 
@@ -97,16 +97,14 @@ def cut(references: Sequence[tuple[str, int]], transcripts: Sequence[tuple[str, 
 
 def deal(rows: Iterable[Dealt], source: Slice, folder: str) -> Iterator[tuple[int, Piece]]:
     """Deal rows into parts, write them to files below ``folder``, and yield where each part's rows lie."""
-    parts: dict[int, list[Any]] = {}
-    num_files = num_rows = 0
-    for row in rows:
-        part = 0 if isinstance(row, Failure) else part_of(key_of(row), source.num_parts)
-        parts.setdefault(part, []).append(row)
-        num_rows += 1
-        if num_rows == ROWS_PER_FILE:
-            yield from _write(parts, source, num_files, folder)
-            parts, num_files, num_rows = {}, num_files + 1, 0
-    yield from _write(parts, source, num_files, folder)
+    rows = iter(rows)
+    number = 0
+    while some := list(islice(rows, ROWS_PER_FILE)):
+        parts: list[list[Any]] = [[] for _ in range(source.num_parts)]
+        for row in some:
+            parts[0 if isinstance(row, Failure) else part_of(key_of(row), source.num_parts)].append(row)
+        yield from _write(parts, source, number, folder)
+        number += 1
 
 
 @contextmanager
@@ -156,12 +154,14 @@ def remove_parts(folder: str) -> None:
         shutil.rmtree(io.join(folder, PARTS_FOLDER), ignore_errors=True)
 
 
-def _write(parts: dict[int, list[Any]], source: Slice, number: int, folder: str) -> Iterator[tuple[int, Piece]]:
+def _write(parts: list[list[Any]], source: Slice, number: int, folder: str) -> Iterator[tuple[int, Piece]]:
     path = io.join(folder, f"{PARTS_FOLDER}/dealt-{source.number:06d}-{number:04d}.pickle")
     start = 0
     pieces = []
     with io.create_file(path) as file:
-        for part, rows in sorted(parts.items()):
+        for part, rows in enumerate(parts):
+            if not rows:
+                continue
             runs = [(kind, tuple(zip(*map(_FIELDS[kind], run), strict=True))) for kind, run in groupby(rows, type)]
             data = pickle.dumps(runs, protocol=5)
             file.write(data)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -29,14 +28,10 @@ Row = tuple[Score, Transcript | None]
 
 def worst(rows: Iterable[Row], so_far: Sequence[Row] = (), number: int = MAX_FILES) -> list[Row]:
     """Return the ``number`` rows with the most errors of ``rows`` and of those that were the worst ``so_far``."""
-    shown = list(so_far)
-    if len(shown) == number and shown[-1][0].status != "missing":  # most rows are better, and need no ranking
-        least = shown[-1][0].num_errors
+    if len(so_far) == number and so_far[-1][0].status != "missing":  # most rows are better, and need no ranking
+        least = so_far[-1][0].num_errors
         rows = [row for row in rows if row[0].num_errors >= least]
-    for row in rows:
-        bisect.insort(shown, row, key=lambda row: badness(row[0]))
-        del shown[number:]
-    return shown
+    return sorted([*so_far, *rows], key=lambda row: badness(row[0]))[:number]
 
 
 def badness(score: Score) -> tuple[bool, int, str, int, float]:
