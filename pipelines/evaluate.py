@@ -183,7 +183,8 @@ def finish(parts: list[int], job: EvaluateJob) -> dict[str, Any]:
     parts = sorted(parts)
     score_files.join_failures(job.output, parts)
     with ThreadPoolExecutor(1) as beside:  # what Arrow does while Python sums
-        joining = beside.submit(score_files.join_scores, job.output, parts, job.identity)
+        joining = beside.submit(score_files.join_parquet, job.output, parts, job.identity)
+        score_files.join_csv(job.output, parts)
         summary = _report(parts, job)
         joining.result()
     remove_parts(job.output)

@@ -47,12 +47,11 @@ def lines_between(path: str, start: int = 0, stop: int | None = None, blank: boo
         for line in file:
             if stop is not None and place >= stop:
                 return
+            place_after = place + len(line)
             if place == 0:
                 if line.startswith(_OTHER_MARKS):
                     raise io.InputError(f"{path}: is UTF-16, wanted UTF-8; iconv -f UTF-16 -t UTF-8 makes it so")
-                line, place_after = line.removeprefix(_MARK), len(line)
-            else:
-                place_after = place + len(line)
+                line = line.removeprefix(_MARK)
             if blank or not line.isspace():
                 try:
                     text = line.decode()

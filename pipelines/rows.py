@@ -28,7 +28,6 @@ _TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "channel": ((int, str, type(None)), "a channel number from 0, all, or mix"),
     "offset": ((int, float, type(None)), "seconds"),
 }
-_NUMBERS = (int, float)
 _CHANNELS = ("all", "mix")
 MAX_CHANNEL = 65_535
 """The highest channel that any format of audio can have."""
@@ -73,7 +72,7 @@ def parse_row(row: Any, folder: str) -> Utterance:
             extra[name] = value
             continue
         kind = value.__class__  # the class itself: True is no number here
-        if kind not in known[0] or (kind in _NUMBERS and not 0 <= value < MAX_SECONDS):
+        if kind not in known[0] or ((kind is float or kind is int) and not 0 <= value < MAX_SECONDS):
             raise ValueError(f"{name} is {json.dumps(value)}, wanted {known[1]}")
     path, channel, duration = row["audio_filepath"], row.get("channel"), row.get("duration")
     if "\0" in path:
@@ -90,9 +89,8 @@ def parse_row(row: Any, folder: str) -> Utterance:
 
 def _check_storable(path: str, text: str | None, speaker: object, extra: dict[str, Any]) -> None:
     """Refuse what no output file could hold: half a surrogate pair, and in other columns ``NaN``."""
-    path.encode()
-    if text is not None:
-        text.encode()
+    if not (path.isascii() and (text is None or text.isascii())):
+        f"{path} {text}".encode()
     if extra or isinstance(speaker, str):
         _STRICT.encode([speaker, extra]).encode()
 

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 
 from asr_model.records import Failure, Transcript, Utterance, from_table, read_stamp, to_table
 from asr_model.scoring import EvaluateSettings, Score, score
-from pipelines.scores import join_failures, join_scores, read_failures, write_part
+from pipelines.scores import join_csv, join_failures, join_parquet, read_failures, write_part
 
 
 def scored(name, text, said):
@@ -23,7 +23,8 @@ def test_joined_parts_are_the_rows_of_all_and_cells_no_formulas(tmp_path):
     write_part(folder, 0, to_table(Score, first, {}), [])
     write_part(folder, 3, to_table(Score, second, {}), failures)
     join_failures(folder, [0, 3])
-    join_scores(folder, [0, 3], {"settings": {"seed": 1}})
+    join_csv(folder, [0, 3])
+    join_parquet(folder, [0, 3], {"settings": {"seed": 1}})
     assert list(read_failures(folder)) == failures
     table = pq.read_table(tmp_path / "per_file.parquet")
     assert list(from_table(Score, table)) == [*first, *second]
@@ -40,6 +41,7 @@ def test_joined_parts_are_the_rows_of_all_and_cells_no_formulas(tmp_path):
 
 def test_no_parts_are_empty_files_with_their_columns(tmp_path):
     join_failures(str(tmp_path), [])
-    join_scores(str(tmp_path), [], {})
+    join_csv(str(tmp_path), [])
+    join_parquet(str(tmp_path), [], {})
     assert pq.read_table(tmp_path / "per_file.parquet").num_rows == 0
     assert (tmp_path / "per_file.csv").read_text().startswith("audio_filepath,channel,status,wer")
