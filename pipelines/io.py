@@ -118,10 +118,10 @@ def size_and_time(path: str) -> tuple[int, float]:
     if not is_url(path):
         status = Path(path).stat()
         return status.st_size, status.st_mtime
-    found = FileSystems.match([path])[0].metadata_list
-    if not found:
+    if not exists(path):
         raise FileNotFoundError(path)
-    return found[0].size_in_bytes, found[0].last_updated_in_seconds or 0.0
+    found = FileSystems.get_filesystem(path).metadata(path)
+    return found.size_in_bytes, found.last_updated_in_seconds or 0.0
 
 
 def list_files(pattern: str) -> list[tuple[str, int]]:
@@ -131,13 +131,14 @@ def list_files(pattern: str) -> list[tuple[str, int]]:
 
 
 def list_folder(folder: str, pattern: str = "**") -> list[tuple[str, int]]:
-    """Do as `list_files` for a pattern inside a local folder, whose own name is none: ``calls [2024]``."""
-    if is_url(folder):
-        return list_files(join(folder, pattern))
+    """Do as `list_files` for a pattern inside a folder, whose own name is none: ``calls [2024]``."""
+    if is_url(folder):  # of which Beam can quote nothing: any character is asked for, and what is not meant left out
+        found = list_files(join(re.sub(r"[*?[]", "?", folder), pattern))
+        return [(path, size) for path, size in found if path.startswith(join(folder, ""))]
     wanted = re.compile(FileSystem.translate_pattern(pattern))
     files = [Path(place, name) for place, _, names in os.walk(folder) for name in names]
-    found = ((str(path.relative_to(folder)), path) for path in files if path.is_file())
-    return sorted((join(folder, name), path.stat().st_size) for name, path in found if wanted.match(name))
+    named = ((str(path.relative_to(folder)), path) for path in files if path.is_file())
+    return sorted((join(folder, name), path.stat().st_size) for name, path in named if wanted.match(name))
 
 
 def write_file(path: str, data: bytes) -> None:

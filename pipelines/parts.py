@@ -149,7 +149,7 @@ def part_path(folder: str, name: str, part: int, suffix: str) -> str:
 def remove_parts(folder: str) -> None:
     """Delete all temporary files."""
     if io.is_url(folder):
-        io.delete(path for path, _ in io.list_files(io.join(folder, f"{PARTS_FOLDER}/*")))
+        io.delete(path for path, _ in io.list_folder(folder, f"{PARTS_FOLDER}/*"))
     else:
         shutil.rmtree(io.join(folder, PARTS_FOLDER), ignore_errors=True)
 

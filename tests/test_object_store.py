@@ -88,6 +88,22 @@ def test_shards_of_an_object_store_have_the_bytes_of_those_on_a_disk_and_a_rerun
     assert not {path for path in again if "/part-" in path or "/_units/" in path}
 
 
+@pytest.mark.parametrize("name", ["calls [2024]", "a*b", "what?"])
+def test_the_name_of_a_folder_is_no_pattern(name, store):
+    folder, claim = f"mem://bucket/{name}", {"verb": "featurize", "settings": {}}
+    others = {f"mem://bucket/{other}/kept": b"x" for other in ("calls 2", "calls ?2024?", "a-b", "whats")}
+    store.update(others)
+    for _ in range(2):
+        io.claim_folder(folder, claim, overwrite=False)
+        io.write_file(f"{folder}/train/part-0.parquet", b"xy")
+    assert io.list_folder(folder, "*/part-*") == [(f"{folder}/train/part-0.parquet", 2)]
+    assert io.size_and_time(f"{folder}/train/part-0.parquet") == (2, 2.0)
+    with pytest.raises(FileNotFoundError):
+        io.size_and_time(f"{folder}/train/part-1.parquet")
+    io.claim_folder(folder, {**claim, "verb": "transcribe"}, overwrite=True)
+    assert store.keys() == {*others, f"{folder}/{io.RUN_FILE}"}
+
+
 def test_what_fails_half_way_is_no_object(store):
     with pytest.raises(ZeroDivisionError):
         io.write_lines("mem://bucket/out/file", (f"{1 / number}" for number in (2, 1, 0)))
