@@ -52,6 +52,8 @@ def torchaudio_energies(samples, settings, norm=None):
     [
         {},
         {"n_fft": 400},
+        {"n_fft": 401},
+        {"n_fft": 401, "power": 1.0},
         {"n_fft": 1024, "win_length": 800, "hop_length": 200, "n_mels": 64},
         {"f_min": 0.0, "f_max": None},
         {"f_min": 300.0, "f_max": 3400.0, "n_mels": 30},
@@ -136,3 +138,9 @@ def test_calls_of_other_lengths_between_leave_nothing_behind():
     first = mel_energies(SAMPLES, Spectrum(), None)
     mel_energies(SAMPLES, Spectrum(win_length=512), None)
     assert np.array_equal(mel_energies(SAMPLES, Spectrum(), None), first)
+
+
+def test_the_buffer_of_numpy_is_left_as_it_was():
+    size = np.getbufsize()
+    mel_energies(SAMPLES, Spectrum(), None)
+    assert np.getbufsize() == size
