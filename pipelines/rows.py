@@ -89,8 +89,9 @@ def parse_row(row: Any, folder: str) -> Utterance:
 
 def _check_storable(path: str, text: str | None, speaker: object, extra: dict[str, Any]) -> None:
     """Refuse what no output file could hold: half a surrogate pair, and in other columns ``NaN``."""
-    if not (path.isascii() and (text is None or text.isascii())):
-        f"{path} {text}".encode()
+    path.encode()
+    if text is not None:
+        text.encode()
     if extra or isinstance(speaker, str):
         _STRICT.encode([speaker, extra]).encode()
 
