@@ -31,6 +31,8 @@ class LanguageModelSettings(Settings):
     """Words of the longest n-gram."""
     min_count: int = Field(default=1, ge=1)
     """N-grams of two and more words that were seen less often are left out."""
+    distinct: bool = False
+    """Each text counts once, however often it was said: word lists of many speakers would weigh most."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ def train_language_model(texts: Iterable[str], settings: LanguageModelSettings) 
     Raises:
         ValueError: there are no words in them.
     """
-    lines = [text for text in texts if text]
+    lines = [text for text in (dict.fromkeys(texts) if settings.distinct else texts) if text]
     if not lines:
         raise ValueError("no words to train a language model on")
     arpa = "".join(f"{line}\n" for line in train_ngrams(lines, settings.order, settings.min_count))

@@ -62,6 +62,12 @@ def test_a_smaller_model_has_fewer_n_grams_and_the_same_words(model, changed):
     assert set(smaller.words) == set(model.words)
 
 
+def test_distinct_texts_count_once_however_often_they_were_said(model):
+    often = [*TEXTS, *["enter six two"] * 5]
+    assert train_language_model(often, LanguageModelSettings(distinct=True)).data == model.data
+    assert train_language_model(often, LanguageModelSettings()).data != model.data
+
+
 @pytest.mark.parametrize("texts", [[], ["", ""]])
 def test_no_words_are_refused(texts):
     with pytest.raises(ValueError, match="no words"):
