@@ -41,7 +41,7 @@ bench: $(INSTALLED)
 
 # A recognizer like examples/recognizer, from folders of speech of the form of DATA; a night on one core. A first one, of
 # connected speech and digits alone, aligns: its words are strung together with pauses for the second. The third learns
-# from two views of each utterance, and the mean of both is kept.
+# from two views of each utterance, and two more go on so from means; the mean of these is kept.
 recognizer: $(INSTALLED)
 	$(BIN)/python examples/recordings.py --training build/prompts
 	$(BIN)/python examples/training_corpus.py --data $(DATA) --prompts build/prompts \
@@ -57,9 +57,18 @@ recognizer: $(INSTALLED)
 	$(BIN)/beamscribe train --config configs/train-recognizer-further.yaml --init runs/second --input build/shards \
 		--output runs/third
 	$(BIN)/python examples/average_recognizers.py --shares 0.4,0.6 --output runs/averaged runs/second runs/third
-	$(BIN)/beamscribe lm --input build/shards --dev build/shards --attach runs/averaged --output runs/with-words
-	$(BIN)/beamscribe tune --set beam_size=50 --set balance=corpus --set 'lm_weights=[0.5,0.75,1.0,1.25]' \
-		--set 'word_scores=[0.0,0.5,1.0,2.0]' --recognizer runs/with-words --input build/shards --output runs/recognizer
+	$(BIN)/beamscribe train --config configs/train-recognizer-further.yaml --init runs/averaged --input build/shards \
+		--set seed=1 --set epochs=9 --set learning_rate=1.2e-3 --output runs/fourth
+	$(BIN)/python examples/average_recognizers.py --shares 0.4,0.6 --output runs/again-averaged runs/averaged runs/fourth
+	$(BIN)/beamscribe train --config configs/train-recognizer-further.yaml --init runs/again-averaged \
+		--input build/shards --set seed=3 --set epochs=2 --set learning_rate=5.0e-4 --output runs/fifth
+	$(BIN)/python examples/average_recognizers.py --shares 0.3,0.4,0.3 --output runs/of-three \
+		runs/averaged runs/fourth runs/fifth
+	$(BIN)/beamscribe lm --set distinct=true --input build/shards --dev build/shards --attach runs/of-three \
+		--output runs/with-words
+	$(BIN)/beamscribe tune --set beam_size=50 --set balance=corpus --set 'lm_weights=[1.25,1.5,1.75]' \
+		--set 'word_scores=[0.0,0.5]' --set 'prior_weights=[0.3,0.4]' --recognizer runs/with-words \
+		--input build/shards --output runs/recognizer
 
 clean:
 	rm -rf build .venv *.egg-info
