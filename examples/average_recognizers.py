@@ -12,12 +12,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from asr_model.calibration import Calibration
-from asr_model.decoding import Greedy
-from asr_model.recognizer import Recognizer, load_recognizer, recognizer_file, save_recognizer
+from asr_model.recognizer import Recognizer, RecognizerSettings, load_recognizer, recognizer_file, save_recognizer
 
 UNEQUAL = {"decoder", "calibration", "token_priors"}
-"""Settings that may differ: the average has none of them."""
+"""Settings that may differ: those of the average are as in a new recognizer."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -50,9 +48,7 @@ def average(recognizers: list[Recognizer], shares: list[float]) -> bytes:
     """Return a recognizer file's bytes, whose weights are the mean of those of ``recognizers`` by their ``shares``."""
     parts = [one.network.state_dict() for one in recognizers]
     weights = {name: sum(share * part[name] for share, part in zip(shares, parts, strict=True)) for name in parts[0]}
-    settings = recognizers[0].settings.model_copy(
-        update={"decoder": Greedy(), "calibration": Calibration(), "token_priors": None}
-    )
+    settings = RecognizerSettings.model_validate_json(shown(recognizers[0]))
     made = {"average": [{"recognizer": one.digest, "share": s} for one, s in zip(recognizers, shares, strict=True)]}
     return save_recognizer(settings, weights, made)
 

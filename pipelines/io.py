@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from apache_beam.io.filesystem import CompressionTypes, FileSystem
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes, FileSystem
 from apache_beam.io.filesystems import FileSystems
 
 from asr_model.records import Failure, from_table, read_stamp
@@ -89,8 +89,7 @@ def open_file(path: str) -> BinaryIO:
     """
     if not is_url(path):
         return open(path, "rb")
-    file: BinaryIO = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
-    return file
+    return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)  # type: ignore[no-any-return]
 
 
 def kind_of(path: str) -> str:
@@ -118,9 +117,10 @@ def size_and_time(path: str) -> tuple[int, float]:
     if not is_url(path):
         status = Path(path).stat()
         return status.st_size, status.st_mtime
-    if not exists(path):
-        raise FileNotFoundError(path)
-    found = FileSystems.get_filesystem(path).metadata(path)
+    try:
+        found = FileSystems.get_filesystem(path).metadata(path)
+    except BeamIOError as error:  # asked again only here: one request for each recording is enough
+        raise (error if exists(path) else FileNotFoundError(path)) from None
     return found.size_in_bytes, found.last_updated_in_seconds or 0.0
 
 
