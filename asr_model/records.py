@@ -1,4 +1,4 @@
-"""The rows that files hold: dataclasses ↔ Arrow tables, with a stamp of settings in the Parquet footer.
+"""The rows that files hold: dataclasses or named tuples ↔ Arrow tables, with a stamp in the Parquet footer.
 
 What there is a million of is not frozen: a frozen class sets its fields one by one, five times as slowly.
 """
@@ -170,17 +170,17 @@ class Transcript:
 def schema(record: type) -> pa.Schema:
     """Return the Arrow schema of a record class; free-form mappings are stored as JSON text."""
     hints = _hints(record)
-    return pa.schema([_arrow_field(f.name, hints[f.name]) for f in dataclasses.fields(record)])
+    return pa.schema([_arrow_field(name, hint) for name, hint in hints.items()])
 
 
 def to_table(record: type, rows: Sequence[Any], stamp: dict[str, Any]) -> pa.Table:
     """Return ``rows`` as an Arrow table whose schema metadata (Parquet: the footer) holds ``stamp`` as JSON."""
     hints = _hints(record)
-    names = [f.name for f in dataclasses.fields(record)]
-    values = zip(*map(attrgetter(*names), rows), strict=True) if rows else ((),) * len(names)
+    tuples = rows if issubclass(record, tuple) else map(attrgetter(*hints), rows)
+    values = zip(*tuples, strict=True) if rows else ((),) * len(hints)
     columns = {
-        name: _to_cells(column) if get_origin(hints[name]) in (dict, list) else column
-        for name, column in zip(names, values, strict=True)
+        name: _to_cells(column) if get_origin(hint) in (dict, list) else column
+        for (name, hint), column in zip(hints.items(), values, strict=True)
     }
     footer = {STAMP_KEY: json.dumps({"format": FORMAT, **stamp}, sort_keys=True).encode()}
     return pa.table(columns, schema=schema(record).with_metadata(footer))
@@ -209,6 +209,7 @@ def read_stamp(metadata: dict[bytes, bytes] | None, source: str) -> dict[str, An
 
 @cache
 def _hints(record: type) -> dict[str, Any]:
+    """Return the types of a record's fields, in their order."""
     return get_type_hints(record)
 
 

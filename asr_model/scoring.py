@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import jiwer
 from pydantic import Field
@@ -102,9 +102,8 @@ class ErrorCounts:
         return self.hits / self.num_reference * self.hits / num_hypothesis
 
 
-@dataclass
-class Score:
-    """One reference and its transcript: a row of ``per_file``.
+class Score(NamedTuple):
+    """One reference and its transcript: a row of ``per_file``. A tuple, of which columns are made in half the time.
 
     ``status`` is ``scored``, or ``missing`` where there is no transcript: then all reference words are deletions, so
     that a lost recording never makes a figure better. Rates are fractions, None where the reference is empty.
@@ -128,10 +127,10 @@ class Score:
     speaker: str | None
     text: str
     pred_text: str
-    offset: float | None = None
-    raw_words: int = 0
-    raw_errors: int = 0
-    groups: dict[str, str] = field(default_factory=dict)
+    offset: float | None
+    raw_words: int
+    raw_errors: int
+    groups: dict[str, str]
 
     @property
     def words(self) -> ErrorCounts:
@@ -204,7 +203,7 @@ def _score(
     if raw_text != text or raw_pred_text != pred_text:
         raw = raw_text.split()
         raw_words, raw_errors = len(raw), Levenshtein.distance(raw, raw_pred_text.split())
-    found = Score(  # in the order of its fields: naming them takes twice as long
+    found = (
         reference.audio_filepath,
         transcript.channel if transcript else reference.channel_number,
         "scored" if transcript else "missing",
@@ -227,7 +226,7 @@ def _score(
         raw_errors,
         groups_of(reference, transcript),
     )
-    return found, alignment
+    return Score._make(found), alignment
 
 
 @lru_cache(maxsize=65_536)

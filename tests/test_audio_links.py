@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import json
 
 import pytest
@@ -45,7 +44,7 @@ def test_a_recording_is_found_by_the_name_and_from_the_manifest_it_was_transcrib
 
 
 def test_a_segment_is_played_from_its_start_to_its_end(folder):
-    score = dataclasses.replace(scored("day 1/a#b.wav", "one", "one"), offset=2.5, duration=4.0)
+    score = scored("day 1/a#b.wav", "one", "one")._replace(offset=2.5, duration=4.0)
     assert link(folder, score) == "../calls/day%201/a%23b.wav#t=2.5,6.5"
 
 
