@@ -4,8 +4,9 @@ import json
 import re
 from html import unescape
 
-from asr_model.records import Failure, Transcript, Utterance
-from asr_model.scoring import EvaluateSettings, score
+from asr_model.marks import Marks
+from asr_model.records import Failure, Transcript, Utterance, Word
+from asr_model.scoring import EvaluateSettings, score, scorer_of
 from pipelines.evaluate import job_of, summarize
 from pipelines.report import render_report
 from pipelines.report_rows import MAX_FILES
@@ -96,14 +97,15 @@ def test_sections_appear_when_their_figures_are_there():
 def test_what_is_known_of_single_words_is_shown_where_it_is_known():
     scores = [scored("a.wav", "one two", "one")]
     assert "What can be relied on" not in page(scores)
-    error = {"num_words": 9, "median_seconds": 0.04, "within_100_ms": 0.9}
-    more = {
-        "keywords": [[EVIL, 3, 4, 1]],
-        "time_error": {"starts": error, "ends": error},
-        "silence": {"num_words": 5, "seconds": 120.0, "per_minute": 2.5},
-    }
-    html = page(scores, more=more)
-    for text in ("75.0\u202f%", "0.04 s", "90.0\u202f%", "2.5 a minute of 2.0 min"):
+    settings, marks = EvaluateSettings(keywords=(EVIL, "two")), Marks()
+    words = [Word("one", 0.04, 0.5, 0.9), Word("two", 60.0, 60.7, 0.9)]
+    transcript = Transcript("a.wav", 0, "one two", None, 122.0, 8000, "", 1, [], words)
+    times = {"word_times": [(0.0, 0.5), (1.0, 1.5)], "segment_times": [(0.0, 2.0)]}
+    for text in ("one two", "one two", "one two", "one two two"):
+        reference = Utterance("a.wav", "a.wav", 0, text, extra=times)
+        marks.count(reference, transcript, scorer_of(settings)(reference, transcript)[1], settings)
+    html = page(scores, more=marks.figures())
+    for text in ("80.0\u202f%", "0.04 s", "50.0\u202f%", "0.5 a minute of 8.0 min"):
         assert text in html
     assert html.count("</script>") == 2
 
