@@ -210,10 +210,12 @@ def _means(formula: str, *arrays: NDArray[np.float32]) -> NDArray[np.float64]:
 
     Some frames are summed up in float32, their sums in float64.
     """
-    num_frames = len(arrays[0])
-    starts = range(0, num_frames, SUM_FRAMES)
-    sums = [np.einsum(formula, *(array[start : start + SUM_FRAMES] for array in arrays)) for start in starts]
-    return np.stack(sums).sum(axis=0, dtype=np.float64) / num_frames  # type: ignore[no-any-return]
+    num_frames, num_features = arrays[0].shape
+    total = np.zeros(num_features)
+    for start in range(0, num_frames, SUM_FRAMES):
+        total += np.einsum(formula, *(array[start : start + SUM_FRAMES] for array in arrays))
+    total /= num_frames
+    return total
 
 
 def _logarithms(energies: NDArray[np.float32], settings: _Features) -> NDArray[np.float32]:
