@@ -27,6 +27,7 @@ from apache_beam.utils.thread_pool_executor import shared_unbounded_instance
 
 from asr_model.config import SettingsError
 from pipelines import progress
+from pipelines.local_worker import end_bundles_at_once
 from pipelines.worker_process import ENVIRONMENT, WorkerProcess, forked
 
 __all__ = ["MULTI_THREADING_REFUSED", "LocalRunner", "WorkFailed", "WorkerDied"]
@@ -83,6 +84,7 @@ class LocalRunner(fn_runner.FnApiRunner):
                 environment.urn = ENVIRONMENT
         # It logs every error with pages of traceback; ours says the same in a few lines.
         logging.getLogger("apache_beam.runners.common").setLevel(logging.CRITICAL)
+        end_bundles_at_once()
         with forked(0 if mode == "in_memory" else self._num_workers), progress.display(self._tally, self._title):
             return super().run_via_runner_api(pipeline_proto, options)
 

@@ -65,6 +65,17 @@ def test_options_reach_the_work(mode, workers, tmp_path):
     assert (tmp_path / "out").read_text() == "secret 7 id\n"
 
 
+@pytest.mark.parametrize(("mode", "workers"), MODES[::2])
+def test_no_bundle_waits_long_for_its_sampler(mode, workers, tmp_path):
+    def report(_):
+        from apache_beam.runners.worker.statesampler import get_current_tracker
+
+        write_line(get_current_tracker().sampling_period_ms, tmp_path / "out")
+
+    run(mode, workers, lambda pipeline: pipeline | beam.Create([0]) | beam.Map(report))
+    assert (tmp_path / "out").read_text() == "10\n"
+
+
 def test_large_elements_pass_unharmed(tmp_path):
     def make(seed):
         return seed, bytes([seed]) * 50_000_000
