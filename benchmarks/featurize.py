@@ -90,15 +90,16 @@ def compare_sizes(
     sizes: list[float], recordings: list[dict[str, Any]], folder: Path, repeats: int, long_hours: float | None
 ) -> None:
     """Print the throughput and the memory of beamscribe by size of the corpus, with its start and without."""
-    start = median([measured(recordings[:1], folder) for _ in range(repeats)])
-    print(f"one recording: {start[0]:.1f} s, of the processors {start[1]:.1f} s")
-    print("hours    wall s  processor s  peak MB  hours of audio per minute  beyond the time of one recording")
-    corpora = [(repeated(recordings, hours), "") for hours in sizes]
+    corpora = [(recordings[:1], "")] + [(repeated(recordings, hours), "") for hours in sizes]
     if long_hours:
         long_rows = long_recording(recordings, folder / "long.flac", long_hours)
-        corpora.append((corpora[0][0] + long_rows, f", {long_hours:g} h of it in one file"))
-    for rows, what in corpora:
-        wall, processor, memory = median([measured(rows, folder) for _ in range(repeats)])
+        corpora.append((corpora[1][0] + long_rows, f", {long_hours:g} h of it in one file"))
+    # In turn: the start is seconds, which change with what else the machine does, and a small corpus is hardly more.
+    turns = [[measured(rows, folder) for rows, _ in corpora] for _ in range(repeats)]
+    start, *taken = [median(list(usages)) for usages in zip(*turns, strict=True)]
+    print(f"one recording: {start[0]:.1f} s, of the processors {start[1]:.1f} s")
+    print("hours    wall s  processor s  peak MB  hours of audio per minute  beyond the time of one recording")
+    for (rows, what), (wall, processor, memory) in zip(corpora[1:], taken, strict=True):
         real = sum(row.get("duration", 0.0) for row in rows) / 3600
         print(
             f"{real:5.2f} {wall:9.1f} {processor:12.1f} {memory:8.0f} {real / wall * 60:20.1f}"
