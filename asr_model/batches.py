@@ -139,13 +139,11 @@ def share_steps(
     remaining = iter(batches)
     while group := list(islice(remaining, batches_per_step)):
         own = list(range(process, len(group), num_processes))
-        yield Step(
-            [(number, collate(group[number], alphabet, dtype)) for number in own or [0]],
-            not own,
-            len(group),
-            sum(e.num_frames for examples in group for e in examples),
-            sum(len(alphabet.encode(normalize_text(e.text))) for examples in group for e in examples),
-        )
+        made = [(number, collate(group[number], alphabet, dtype)) for number in own or [0]]
+        others = [e for number, examples in enumerate(group) if number not in own for e in examples]
+        num_tokens = sum(int(batch.num_tokens.sum()) for _, batch in made if own)
+        num_tokens += sum(len(alphabet.encode(normalize_text(e.text))) for e in others)
+        yield Step(made, not own, len(group), sum(e.num_frames for examples in group for e in examples), num_tokens)
 
 
 def prefetched(items: Iterable[T], size: int) -> Generator[T]:

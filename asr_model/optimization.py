@@ -94,14 +94,14 @@ def take_step(
     sums = torch.zeros(3, dtype=torch.float64, device=processes.device)
     for number, batch in step.batches:
         torch.manual_seed(settings.seed * 1_000_003 + run.step + 1 + number * 500_000_003)
-        features, num_frames = spec_augment(
-            batch.features, batch.num_frames, settings.spec_augment, 2 if settings.consistency else 1
-        )
-        inputs = [x.to(processes.device) for x in (features, num_frames, batch.tokens, batch.num_tokens)]
+        inputs = (batch.features, batch.num_frames, batch.tokens, batch.num_tokens)
+        features, num_frames, *targets = (x.to(processes.device) for x in inputs)
+        views = 2 if settings.consistency else 1
+        features, num_frames = spec_augment(features, num_frames, settings.spec_augment, views)
         is_last = number == step.batches[-1][0]
         with nullcontext() if is_last else processes.keeping_gradients(losses):
             with torch.autocast(processes.device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"):
-                made: Loss = losses(*inputs)
+                made: Loss = losses(features, num_frames, *targets)
             # Shared gradients are the mean over processes; wanted is their sum.
             share = made.total / max(step.num_tokens, 1) * (0 if step.idle else processes.count)
             share.backward()  # type: ignore[no-untyped-call]

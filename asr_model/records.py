@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from operator import attrgetter
@@ -189,8 +189,11 @@ def to_table(record: type, rows: Sequence[Any], stamp: dict[str, Any]) -> pa.Tab
 def from_table(record: type[R], table: pa.Table) -> Iterator[R]:
     """Yield the rows of an Arrow table as records; columns that the class does not know are refused by it."""
     hints = _hints(record)  # type: ignore[arg-type]
+    makers = {name: make for name in table.column_names if (make := _cell_maker(hints.get(name)))}
     for row in table.to_pylist():
-        yield record(**{name: _from_cell(hints.get(name, Any), value) for name, value in row.items()})
+        for name, make in makers.items():
+            row[name] = make(row[name])
+        yield record(**row)
 
 
 def read_stamp(metadata: dict[bytes, bytes] | None, source: str) -> dict[str, Any]:
@@ -251,9 +254,11 @@ def _to_cells(values: Sequence[Any]) -> list[Any]:
     return cells
 
 
-def _from_cell(hint: Any, value: Any) -> Any:
+def _cell_maker(hint: Any) -> Callable[[Any], Any] | None:
+    """Return what makes a value of a cell, if it is not the value itself."""
     if get_origin(hint) is dict:
-        return json.loads(value)
+        return json.loads
     if get_origin(hint) is list:
-        return [get_args(hint)[0](**item) for item in value]
-    return value
+        item = get_args(hint)[0]
+        return lambda cells: [item(**cell) for cell in cells]
+    return None

@@ -52,16 +52,17 @@ def spec_augment(
 def warp(features: Tensor, num_frames: Tensor, settings: SpecAugmentSettings, views: int = 1) -> tuple[Tensor, Tensor]:
     """Return ``views`` times features (B, T, F) at other tempi and of other vocal tracts, and their lengths."""
     size, frames, bands = features.shape
+    device = features.device
     features, num_frames = features.repeat(views, 1, 1), num_frames.repeat(views)
     if not settings.max_tempo_change and not settings.max_vocal_tract_change:
         return features, num_frames
-    draws = 2 * torch.rand(1 + views, size) - 1
+    draws = 2 * torch.rand(1 + views, size, device=device) - 1
     tempo = (1 + draws[0] * settings.max_tempo_change).repeat(views)
     tract = (1 + draws[1:] * settings.max_vocal_tract_change).flatten()
     lengths = (num_frames / tempo).round().long().clamp(min=1)
-    steps = torch.arange(int(lengths.max())) + 0.5
+    steps = torch.arange(int(lengths.max()), device=device) + 0.5
     time = (steps * (num_frames / lengths)[:, None] - 0.5).clamp(min=0).minimum(num_frames[:, None] - 1)
-    band = (torch.arange(bands) * tract[:, None]).clamp(max=bands - 1)
+    band = (torch.arange(bands, device=device) * tract[:, None]).clamp(max=bands - 1)
     # grid_sample counts from -1 at the first to 1 at the last point.
     x = (2 * band / max(bands - 1, 1) - 1)[:, None, :].expand(-1, len(steps), -1)
     y = (2 * time / max(frames - 1, 1) - 1)[:, :, None].expand(-1, -1, bands)
