@@ -1,84 +1,41 @@
 """A residual CNN under bidirectional LSTM layers: features → log-probabilities of tokens.
 
-Shapes: B batch, T frames, F features, S output steps, V vocabulary, C channels, H hidden.
-Lengths are integers beside the tensor; whatever lies beyond them never reaches a valid step.
+Shapes: B batch, T frames, F features, S output steps, V vocabulary, H hidden.
 """
 
 from __future__ import annotations
 
-import math
-from typing import Annotated, Literal, TypeVar
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor, nn
 
-from asr_model.config import Settings
-from asr_model.layers import BiLstm, Normalization, length_mask, normalization
-from asr_model.network import CtcNetwork
+from asr_model.layers import BiLstm
+from asr_model.residual_cnn import ResidualCnn, ResidualCnnSettings
 
 __all__ = ["CnnBiLstm", "CnnBiLstmSettings"]
 
-L = TypeVar("L", int, Tensor)
-Stride = Annotated[int, Field(ge=1)] | Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
 
-
-class CnnBiLstmSettings(Settings):
+class CnnBiLstmSettings(ResidualCnnSettings):
     """Sizes of `CnnBiLstm`."""
 
     kind: Literal["cnn_bilstm"] = "cnn_bilstm"
-    channels: tuple[int, ...] = Field(default=(16, 32), min_length=1)
-    """Channels of each convolution stage."""
-    time_stride: Stride = 2
-    """Frames that become one in each stage; a list gives each stage its own."""
-    frequency_stride: Stride = 2
-    """Bands that become one in each stage; a list gives each stage its own."""
-    kernel_size: Literal[1, 3, 5, 7, 9, 11] = 3
-    """Frames and bands that a convolution sees."""
-    residual_blocks: int = Field(default=1, ge=0)
-    """Residual blocks in each stage."""
     lstm_size: int = Field(default=256, ge=1)
     """Units of one direction of one LSTM layer."""
     lstm_layers: int = Field(default=2, ge=1)
-    normalization: Normalization = "layer"
-    """Of what enters a convolution or an LSTM."""
     dropout: float = Field(default=0.15, ge=0, lt=1)
 
-    @model_validator(mode="after")
-    def _one_stride_a_stage(self) -> CnnBiLstmSettings:
-        for name, stride in (("time_stride", self.time_stride), ("frequency_stride", self.frequency_stride)):
-            if isinstance(stride, tuple) and len(stride) != len(self.channels):
-                wanted = f"wanted one number, or one for each of the {len(self.channels)} stages of channels"
-                raise ValueError(f"{name} {list(stride)}: {wanted}")
-        return self
 
-    def strides(self) -> list[tuple[int, int]]:
-        """Return the (time, frequency) stride of each stage."""
-        count = len(self.channels)
-        each = [s if isinstance(s, tuple) else (s,) * count for s in (self.time_stride, self.frequency_stride)]
-        return list(zip(*each, strict=True))
-
-
-class CnnBiLstm(CtcNetwork):
+class CnnBiLstm(ResidualCnn):
     """Residual CNN → linear → bidirectional LSTM layers → linear → log-softmax, for CTC.
 
-    After Deep Speech 2 (Amodei et al., 2016); pre-activation residual blocks (He et al., 2016) with layer
-    normalization over frequency, which unlike batch normalization sees neither padding nor batch company.
+    After Deep Speech 2 (Amodei et al., 2016).
     """
 
     def __init__(self, settings: CnnBiLstmSettings, num_features: int, vocabulary_size: int):
-        super().__init__()
-        self.frames_per_step = math.prod(time_stride for time_stride, _ in settings.strides())
-        self.stages = nn.ModuleList()
-        channels, bands, kernel = 1, num_features, settings.kernel_size
-        for width, stride in zip(settings.channels, settings.strides(), strict=True):
-            convolution = nn.Conv2d(channels, width, kernel, stride, padding=kernel // 2)
-            self.stages.append(convolution)
-            bands = _length(convolution, 1, bands)
-            for _ in range(settings.residual_blocks):
-                self.stages.append(ResidualBlock(width, bands, kernel, settings.normalization))
-            channels = width
+        super().__init__(settings, num_features)
         size = settings.lstm_size
-        self.project = nn.Sequential(nn.Linear(channels * bands, size), nn.GELU(), nn.Dropout(settings.dropout))
+        self.project = nn.Sequential(nn.Linear(self.convolved_size, size), nn.GELU(), nn.Dropout(settings.dropout))
         self.lstm = nn.ModuleList(
             BiLstm(2 * size if layer else size, size, settings.dropout, settings.normalization)
             for layer in range(settings.lstm_layers)
@@ -87,37 +44,8 @@ class CnnBiLstm(CtcNetwork):
 
     def forward(self, features: Tensor, num_frames: Tensor) -> tuple[Tensor, Tensor]:
         """Return log-probabilities (B, S, V) float32 and output lengths (B,) of features (B, T, F), lengths (B,)."""
-        x, lengths = features.unsqueeze(1), num_frames  # (B, C=1, T, F)
-        x = x * length_mask(lengths, x.shape[2])[:, None, :, None]
-        for stage in self.stages:
-            if isinstance(stage, nn.Conv2d):
-                x, lengths = stage(x), _length(stage, 0, lengths)
-                x = x * length_mask(lengths, x.shape[2])[:, None, :, None]
-            else:
-                x = stage(x, length_mask(lengths, x.shape[2])[:, None, :, None])
-        x = self.project(x.transpose(1, 2).flatten(2))  # (B, S, H)
+        x, lengths = self.convolve(features, num_frames)
+        x = self.project(x)  # (B, S, H)
         for layer in self.lstm:
             x = layer(x, lengths)
         return self.output(x).float().log_softmax(-1), lengths
-
-
-class ResidualBlock(nn.Module):
-    """Two convolutions around an identity, each after normalization over frequency and GELU."""
-
-    def __init__(self, channels: int, bands: int, kernel: int, norm: Normalization):
-        super().__init__()
-        self.norms = nn.ModuleList(normalization(norm, bands) for _ in range(2))
-        self.convolutions = nn.ModuleList(nn.Conv2d(channels, channels, kernel, padding=kernel // 2) for _ in range(2))
-
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Return (B, C, T, F) of the same shape; ``mask`` (B, 1, T, 1) is 1 within the true lengths."""
-        y = x
-        for norm, convolution in zip(self.norms, self.convolutions, strict=True):
-            y = convolution(nn.functional.gelu(norm(y)) * mask)
-        return (x + y) * mask
-
-
-def _length(convolution: nn.Conv2d, axis: int, length: L) -> L:
-    """Return the steps along time (axis 0) or frequency (axis 1) that a convolution makes of ``length``."""
-    padding, kernel, stride = convolution.padding[axis], convolution.kernel_size[axis], convolution.stride[axis]
-    return (length + 2 * int(padding) - kernel) // stride + 1

@@ -7,12 +7,15 @@ from typing import Annotated, Any
 from pydantic import Discriminator, Tag
 
 from asr_model.cnn_bilstm import CnnBiLstm, CnnBiLstmSettings
+from asr_model.conformer import Conformer, ConformerSettings
 from asr_model.listen_attend_spell import ListenAttendSpell, ListenAttendSpellSettings
 from asr_model.network import CtcNetwork, Network
 
 __all__ = [
     "CnnBiLstm",
     "CnnBiLstmSettings",
+    "Conformer",
+    "ConformerSettings",
     "CtcNetwork",
     "ListenAttendSpell",
     "ListenAttendSpellSettings",
@@ -29,11 +32,17 @@ def _kind(value: Any) -> str:
 
 
 NetworkSettings = Annotated[
-    Annotated[CnnBiLstmSettings, Tag("cnn_bilstm")] | Annotated[ListenAttendSpellSettings, Tag("listen_attend_spell")],
+    Annotated[CnnBiLstmSettings, Tag("cnn_bilstm")]
+    | Annotated[ConformerSettings, Tag("conformer")]
+    | Annotated[ListenAttendSpellSettings, Tag("listen_attend_spell")],
     Discriminator(_kind),
 ]
 
-_KINDS: dict[type, Any] = {CnnBiLstmSettings: CnnBiLstm, ListenAttendSpellSettings: ListenAttendSpell}
+_KINDS: dict[type, Any] = {
+    CnnBiLstmSettings: CnnBiLstm,
+    ConformerSettings: Conformer,
+    ListenAttendSpellSettings: ListenAttendSpell,
+}
 
 
 def build_network(settings: NetworkSettings, num_features: int, vocabulary_size: int) -> Network:

@@ -217,7 +217,7 @@ def test_a_run_is_written_to_a_folder_of_this_machine(shards, capsys):
     assert "wanted a local folder" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["train-librispeech", "train-digits-las"])
+@pytest.mark.parametrize("name", ["train-librispeech", "train-digits-las", "train-conformer"])
 def test_other_configs_take_a_few_steps(shards, tmp_path, name):
     config = ["--config", str(ROOT / "configs" / f"{name}.yaml")]
     small = ["epochs=1", "batches.batch_frames=800", "batches_per_step=2", "threads=1", "precision=float32"]
