@@ -34,6 +34,7 @@ from asr_model.features import Features, compute_features
 from asr_model.language_model import LanguageModel
 from asr_model.networks import CtcNetwork, Network, NetworkSettings, build_network
 from asr_model.text import Alphabet
+from asr_model.vocal_tract import VocalTracts, stretch_bands
 
 __all__ = [
     "Recognizer",
@@ -66,6 +67,8 @@ class RecognizerSettings(Settings):
     """How log-probabilities become text, where nothing else is asked for."""
     calibration: Calibration = Calibration()
     """What makes a word's confidence the chance that it is right."""
+    vocal_tracts: VocalTracts = (1.0,)
+    """Each utterance is heard as if spoken by all of these, and the mean counts; of networks trained by CTC."""
     token_priors: tuple[float, ...] | None = None
     """What part of its output the network gives each token (V,), on the average; for the decoder's ``prior_weight``."""
 
@@ -145,7 +148,11 @@ class Recognizer:
 
     @torch.inference_mode()
     def _log_probs_of_batch(self, features: Sequence[NDArray[np.floating]]) -> list[Tensor]:
-        log_probs, num_steps = self.network(*pad_features(features))
+        padded, num_frames = pad_features(features)
+        views = [self.network(stretch_bands(padded, tract), num_frames) for tract in self.settings.vocal_tracts]
+        log_probs, num_steps = views[0]
+        if views[1:]:
+            log_probs = torch.stack([view for view, _ in views]).mean(dim=0).log_softmax(-1)
         return [row[:steps] for row, steps in zip(log_probs, num_steps.tolist(), strict=True)]
 
 
@@ -186,15 +193,17 @@ def change_recognizer(
     made: dict[str, Any],
     calibration: Calibration = Calibration(),  # noqa: B008 (it cannot be changed)
     token_priors: tuple[float, ...] | None = None,
+    vocal_tracts: tuple[float, ...] | None = None,
 ) -> bytes:
     """Return a recognizer file's bytes with another decoder and language model; ``made`` joins its provenance.
 
-    Confidences are calibrated for a decoder and a language model: with others, an earlier one is void. Priors are the
-    network's, and stay where no others are given.
+    Confidences are calibrated for a decoder and a language model: with others, an earlier one is void. Priors and
+    vocal tracts stay where no others are given.
     """
     recognizer = load_recognizer(data, source)
-    token_priors = token_priors or recognizer.settings.token_priors
-    changed = {"decoder": decoder, "calibration": calibration, "token_priors": token_priors}
+    changed: dict[str, Any] = {"decoder": decoder, "calibration": calibration}
+    kept = {"token_priors": token_priors, "vocal_tracts": vocal_tracts}
+    changed |= {name: value for name, value in kept.items() if value is not None}
     settings = recognizer.settings.model_copy(update=changed)
     provenance = {**read_metadata(data, source)["provenance"], **made}
     return save_recognizer(settings, recognizer.network.state_dict(), provenance, language_model)

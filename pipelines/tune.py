@@ -56,9 +56,10 @@ def tune_recognizer(
             groups.append(str(columns[settings.balance]) if settings.balance else "")
             features.append(from_bytes(example.features, example.num_frames, loaded.settings.features.dtype))
             references.append(normalize_text(example.text))
+    loaded = _with(loaded, vocal_tracts=settings.vocal_tracts or loaded.settings.vocal_tracts)
     log_probs = loaded.log_probs(features, settings.batch_frames)
     priors = measure_token_priors(log_probs)
-    loaded = replace(loaded, settings=loaded.settings.model_copy(update={"token_priors": priors}))
+    loaded = _with(loaded, token_priors=priors)
     tried = try_decoders(loaded, log_probs, references, groups, settings)
     best, greedy = best_of(tried), tried[0]
     _show(tried, settings, best)
@@ -69,11 +70,16 @@ def tune_recognizer(
     io.claim_folder(output, {"verb": "tune", **identity}, overwrite)
     made = {"tuning": {**identity, **figures}}
     calibration = calibrate(best.hypotheses, references)
-    tuned = change_recognizer(data, path, best.decoder, loaded.language_model, made, calibration, priors)
+    model, tracts = loaded.language_model, loaded.settings.vocal_tracts
+    tuned = change_recognizer(data, path, best.decoder, model, made, calibration, priors, tracts)
     io.write_file(io.join(output, RECOGNIZER_FILE), tuned)
     found = {"decoder": best.decoder.model_dump(mode="json"), "calibration": calibration.model_dump(mode="json")}
     io.write_json(io.join(output, io.SUCCESS_FILE), {"verb": "tune", **identity, **figures, **found})
     return {**figures, **found}
+
+
+def _with(recognizer: Recognizer, **changed: Any) -> Recognizer:
+    return replace(recognizer, settings=recognizer.settings.model_copy(update=changed))
 
 
 def _check_features(files: list[str], recognizer: Recognizer) -> None:

@@ -95,6 +95,19 @@ def test_priors_of_tokens_stay_whatever_the_decoder(data):
     again.with_decoder(OpenBeam(prior_weight=0.3))
 
 
+def test_several_vocal_tracts_are_heard_as_their_mean(data):
+    features = [np.random.default_rng(0).normal(size=(length, 20)).astype(np.float32) for length in (40, 55)]
+    heard = {}
+    for tracts in ((0.9,), (1.1,), (0.9, 1.1)):
+        changed = change_recognizer(data, "file", Greedy(), None, {}, vocal_tracts=tracts)
+        heard[tracts] = load_recognizer(changed, "file").log_probs(features)
+    for one, other, both in zip(*heard.values(), strict=True):
+        assert not torch.allclose(one, other, atol=1e-4)
+        assert torch.allclose(both, ((one + other) / 2).log_softmax(-1), atol=1e-6)
+    again = load_recognizer(change_recognizer(changed, "file", Greedy(), None, {}), "file")
+    assert again.settings.vocal_tracts == (0.9, 1.1)
+
+
 def test_a_recognizer_of_before_there_was_conditioning_does_none(data):
     settings = read_metadata(data, "file")["settings"]
     del settings["conditioning"]

@@ -61,6 +61,19 @@ def test_a_recognizer_without_a_language_model_is_refused(shards, recognizer_fol
     assert not (tmp_path / "out").exists()
 
 
+def test_vocal_tracts_are_tuned_for_and_stay_in_the_recognizer(shards, with_words, tmp_path):
+    assert tune(shards, with_words, tmp_path / "one") == 0
+    assert tune(shards, tmp_path / "one", tmp_path / "three", "--set", "vocal_tracts=[0.9, 1.0, 1.1]") == 0
+    assert tune(shards, tmp_path / "three", tmp_path / "again") == 0
+    one, three, again = (
+        load_recognizer((tmp_path / name / "recognizer.safetensors").read_bytes(), name).settings
+        for name in ("one", "three", "again")
+    )
+    assert one.vocal_tracts == (1.0,)
+    assert three.vocal_tracts == again.vocal_tracts == (0.9, 1.0, 1.1)
+    assert three.token_priors == again.token_priors != one.token_priors
+
+
 def test_shards_of_other_features_or_without_a_dev_split_are_refused(archive, with_words, tmp_path, capsys):
     command = ["featurize", "--input", str(archive / "references.jsonl"), "--direct_num_workers=1"]
     others = ["--set", FRONT_END, "--set", "features.n_mels=10", "--set", "split.dev=1"]
