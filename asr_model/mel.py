@@ -16,7 +16,8 @@ from asr_model.spectrum import Spectrum, window
 __all__ = ["frame_energies", "mel_energies", "mel_filters"]
 
 BLOCK_FRAMES = 336
-"""Frames per FFT call: few enough to stay in the processor's cache; an utterance of 3 s is one call, of 10 s three."""
+"""Frames per FFT call: few enough to stay in the processor's cache; an utterance of 3 s is one call, of 10 s three.
+Another number changes last bits: a block of one frame is summed up in another order than a block of many."""
 UFUNC_BUFFER = 1024
 """numpy copies rows that are short against this (8192 by itself) into its buffer first, in twice the time."""
 CACHE_LINE = 64
