@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, cast
+from typing import Literal, NamedTuple
 
 from rapidfuzz.distance import Levenshtein
 
@@ -38,7 +38,7 @@ def edits(reference: Sequence[str], hypothesis: Sequence[str]) -> list[tuple[str
     >>> edits("a b".split(), "a c d".split())
     [('insert', 1, 1), ('replace', 1, 2)]
     """
-    return cast(list[tuple[str, int, int]], Levenshtein.editops(reference, hypothesis).as_list())
+    return Levenshtein.editops(reference, hypothesis).as_list()  # type: ignore[return-value]
 
 
 def align(text: str, pred_text: str) -> Alignment:

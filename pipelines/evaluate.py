@@ -146,9 +146,9 @@ def score_rows(
                 references.append(read)
             else:
                 yield read
-        for side in (references, transcripts):
-            if len(side) > 1:
-                side.sort(key=_order)
+        if len(of_recording) > 2:
+            references.sort(key=_order)
+            transcripts.sort(key=_order)
         for matched in match(references, transcripts):
             if isinstance(matched, Failure):
                 yield matched
