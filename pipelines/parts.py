@@ -40,8 +40,8 @@ Dealt: TypeAlias = ReferenceLine | Utterance | TranscriptLine | Transcript | Fai
 _FIELDS: dict[type, Callable[[Any], tuple[Any, ...]]] = {
     record: attrgetter(*(field.name for field in dataclasses.fields(record)))
     for record in (Failure, Transcript, Utterance)
-} | {ReferenceLine: tuple, TranscriptLine: tuple}
-"""What takes the values of a row's fields."""
+}
+"""What takes the values of a row's fields; a line is a tuple of them."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,10 @@ def _write(parts: list[list[Any]], source: Slice, number: int, folder: str) -> I
         for part, rows in enumerate(parts):
             if not rows:
                 continue
-            runs = [(kind, tuple(zip(*map(_FIELDS[kind], run), strict=True))) for kind, run in groupby(rows, type)]
+            runs = [
+                (kind, tuple(zip(*(map(_FIELDS[kind], run) if kind in _FIELDS else run), strict=True)))
+                for kind, run in groupby(rows, type)
+            ]
             data = pickle.dumps(runs, protocol=5)
             file.write(data)
             pieces.append((part, Piece((source.number, number), path, start, len(data))))
