@@ -19,14 +19,17 @@ LEVEL = 95
 
 def as_calls(errors: NDArray[np.int64], words: NDArray[np.int64]) -> Calls:
     """Return the calls that have these errors and words, one entry each."""
-    return add_calls(np.stack([errors, words, np.ones_like(errors)], axis=1))
+    return _calls(*np.unique(errors << 32 | words, return_counts=True))
 
 
 def add_calls(*parts: Calls) -> Calls:
     """Return the calls of all parts together, the same whatever their order."""
     stacked = np.concatenate([np.empty((0, 3), np.int64), *parts])
     keys, inverse = np.unique(stacked[:, 0] << 32 | stacked[:, 1], return_inverse=True)
-    counts = np.bincount(inverse, stacked[:, 2], minlength=len(keys)).astype(np.int64)
+    return _calls(keys, np.bincount(inverse, stacked[:, 2], minlength=len(keys)).astype(np.int64))
+
+
+def _calls(keys: NDArray[np.int64], counts: NDArray[np.int64]) -> Calls:
     return np.column_stack([keys >> 32, keys & 0xFFFFFFFF, counts])
 
 

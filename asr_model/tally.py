@@ -120,13 +120,13 @@ def _group(scores: pa.Table, names: Sequence[str]) -> dict[tuple[str, str], Grou
     return groups
 
 
-def _figures(scores: pa.Table) -> list[NDArray[np.int64]]:
-    """Return the figures of every row, one array each, in the order of `FIGURES`."""
+def _figures(scores: pa.Table) -> NDArray[np.float64]:
+    """Return (F, N), the figures of every row in the order of `FIGURES`; as floats, of which bincount makes no copy."""
     counts = {name: scores[name].to_numpy() for name in FIGURES if name in scores.column_names}
     ones = np.ones(scores.num_rows, np.int64)
     counts |= {"num_rows": ones, "num_files": ones, "num_wrong": (sum(counts[name] for name in ERRORS) > 0).astype(int)}
     counts["milliseconds"] = np.rint(1000 * scores["duration"].fill_null(0.0).to_numpy()).astype(np.int64)
-    return [counts[name] for name in FIGURES]
+    return np.array([counts[name] for name in FIGURES], np.float64)
 
 
 def _columns(scores: pa.Table, names: Sequence[str]) -> dict[str, tuple[NDArray[np.int64], Sequence[str]]]:

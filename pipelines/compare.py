@@ -19,7 +19,7 @@ from asr_model.groups import group_order
 from asr_model.significance import CompareSettings, matched_pairs, paired_bootstrap, segment_differences
 from pipelines.audio_links import audio_folders, audio_link
 from pipelines.comparison_report import comparison_markdown, render_comparison
-from pipelines.scores import table_csv
+from pipelines.scores import write_csv
 
 __all__ = ["compare"]
 
@@ -269,7 +269,7 @@ def _write_rows(path: str, systems: Sequence[System], words: Numbers) -> None:
     columns = [systems[0].rows[name] for name in KEY]
     columns += [pa.array(counts) for counts in (words, *(system.errors for system in systems))]
     names = [*KEY, "num_words", *(f"errors {system.name}" for system in systems)]
-    io.write_file(path, table_csv(pa.table(columns, names=names), header=True))
+    write_csv(path, pa.table(columns, names=names), header=True)
 
 
 def _rate(errors: Any, words: Any) -> float | None:

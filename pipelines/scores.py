@@ -6,7 +6,6 @@ import dataclasses
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from io import BytesIO
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -19,10 +18,10 @@ from asr_model.records import Failure, schema, to_table
 from asr_model.scoring import Score
 from pipelines.parts import part_path
 
-__all__ = ["in_order", "join_csv", "join_failures", "join_parquet", "read_failures", "table_csv", "write_part"]
+__all__ = ["in_order", "join_csv", "join_failures", "join_parquet", "read_failures", "write_csv", "write_part"]
 
-FORMULA = r"^([=+\-@\t\r])"
-"""What a spreadsheet would take for a formula; such cells get an apostrophe before."""
+FORMULA = "=+@\t\r-"
+"""What begins a formula to a spreadsheet; such cells get an apostrophe before."""
 COPY_BYTES = 1 << 20
 REPEATED = [name for name in schema(Score).names if name not in ("audio_filepath", "text", "pred_text")]
 """Columns of few values: a dictionary of them is written in less time than they are compressed in."""
@@ -39,10 +38,10 @@ def write_part(folder: str, number: int, scores: pa.Table, failures: Sequence[Fa
     """Write the files of a part, whose ``scores`` are a table of `Score`."""
     with (
         io.create_file(part_path(folder, "scores", number, ".arrow")) as file,
-        pa.ipc.new_file(file, scores.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer,
+        pa.ipc.new_file(file, scores.schema) as writer,
     ):
         writer.write_table(scores)
-    io.write_file(part_path(folder, "scores", number, ".csv"), table_csv(scores))
+    write_csv(part_path(folder, "scores", number, ".csv"), scores)
     lines = (json.dumps(dataclasses.asdict(failure), ensure_ascii=False) for failure in failures)
     io.write_lines(part_path(folder, "failures", number, ".jsonl"), lines)
 
@@ -86,13 +85,15 @@ def _copy(paths: Sequence[str], target: BinaryIO) -> None:
             shutil.copyfileobj(file, target, COPY_BYTES)
 
 
-def table_csv(table: pa.Table, header: bool = False) -> bytes:
-    """Return a table as CSV in which no cell is taken for a formula by a spreadsheet."""
-    columns = [
-        pc.replace_substring_regex(column, FORMULA, r"'\1") if pa.types.is_string(column.type) else column
-        for column in table.columns
-    ]
-    buffer = BytesIO()
+def write_csv(path: str, table: pa.Table, header: bool = False) -> None:
+    """Write a table as CSV in which no cell is taken for a formula by a spreadsheet."""
+    columns = [_harmless(column) if pa.types.is_string(column.type) else column for column in table.columns]
     options = pa_csv.WriteOptions(include_header=header, quoting_style="needed")
-    pa_csv.write_csv(pa.table(columns, names=table.column_names), buffer, options)
-    return buffer.getvalue()
+    with io.create_file(path) as file:
+        pa_csv.write_csv(pa.table(columns, names=table.column_names), file, options)
+
+
+def _harmless(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    if not any(pc.any(pc.starts_with(cells, first)).as_py() for first in FORMULA):  # far quicker than by the pattern
+        return cells
+    return pc.replace_substring_regex(cells, f"^([{FORMULA}])", r"'\1")
