@@ -67,8 +67,8 @@ recognizer: $(INSTALLED)
 	$(BIN)/beamscribe lm --set distinct=true --input build/shards --dev build/shards --attach runs/of-three \
 		--output runs/with-words
 	$(BIN)/beamscribe tune --set beam_size=50 --set balance=corpus --set 'lm_weights=[1.25,1.5,1.75]' \
-		--set 'word_scores=[0.0,0.5]' --set 'prior_weights=[0.3,0.4]' --recognizer runs/with-words \
-		--input build/shards --output runs/recognizer
+		--set 'word_scores=[0.0,0.5]' --set 'prior_weights=[0.3,0.4]' --set 'vocal_tracts=[0.9,1.0,1.1]' \
+		--recognizer runs/with-words --input build/shards --output runs/recognizer
 
 clean:
 	rm -rf build .venv *.egg-info
