@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 import pipelines.io as io
 from asr_model.matching import recording_key
@@ -87,13 +90,20 @@ def keyed_lines(kind: type[L], path: str, start: int = 0, stop: int | None = Non
 
 
 def number_of(path: str, place: int) -> int:
-    """Return the number, from 1, of the line that begins at byte ``place``."""
-    number, left = 1, place
+    """Return the number, from 1, of the line that begins at byte ``place``; many of a file are found in one reading."""
+    return 1 + int(np.searchsorted(_line_ends(path, io.size_and_time(path)), place))
+
+
+@lru_cache(maxsize=1)
+def _line_ends(path: str, size_and_time: tuple[int, float]) -> NDArray[np.int64]:
+    """Return where the line feeds of a file are, as long as its size and time are these."""
+    ends = [np.empty(0, np.int64)]
     with io.open_file(path) as file:
-        while left and (chunk := file.read(min(CHUNK, left))):
-            number += chunk.count(b"\n")
-            left -= len(chunk)
-    return number
+        place = 0
+        while chunk := file.read(CHUNK):
+            ends.append(np.flatnonzero(np.frombuffer(chunk, np.uint8) == ord("\n")) + place)
+            place += len(chunk)
+    return np.concatenate(ends)
 
 
 def read_text(path: str) -> str:

@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+import pipelines.io as io
 from pipelines.io import InputError
 from pipelines.lines import lines_between, number_of, read_text
 
@@ -26,6 +27,17 @@ def test_the_place_of_a_line_gives_its_number(tmp_path):
     path = tmp_path / "lines"
     path.write_text("a\n\nb\nccc\nd")
     assert [number_of(str(path), place) for place, _ in lines_between(str(path))] == [1, 3, 4, 5]
+    path.write_text("aaaa\nb\n")
+    assert number_of(str(path), 5) == 2
+
+
+def test_many_wrong_lines_of_a_file_are_numbered_in_one_reading(tmp_path, monkeypatch):
+    path = tmp_path / "lines"
+    path.write_text("x\n" * 1000)
+    open_file, opened = io.open_file, []
+    monkeypatch.setattr(io, "open_file", lambda name: opened.append(name) or open_file(name))
+    assert [number_of(str(path), 2 * line) for line in range(1000)] == list(range(1, 1001))
+    assert len(opened) == 1
 
 
 @pytest.mark.parametrize(
