@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import apache_beam as beam
@@ -56,13 +57,15 @@ def alive(pid):
     return not (stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z")
 
 
-def killed(index):
-    if index == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    time.sleep(60)  # the other worker is busy, and must not be waited for
+def killed(folder, _):
+    try:
+        (folder / "first").touch(exist_ok=False)
+    except FileExistsError:
+        time.sleep(60)  # the other worker is busy, and must not be waited for
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
-def ended(_):
+def ended(folder, _):
     print("the last words", file=sys.stderr)
     os._exit(7)
 
@@ -75,10 +78,10 @@ def ended(_):
         (ended, r"exit code 7.*\nthe last words"),
     ],
 )
-def test_a_dead_worker_fails_the_job_and_leaves_nobody(function, message):
+def test_a_dead_worker_fails_the_job_and_leaves_nobody(function, message, tmp_path):
     before, started = children(), time.monotonic()
     with pytest.raises(WorkerDied, match=message):
-        run(function)
+        run(partial(function, tmp_path))
     assert time.monotonic() - started < 20
     assert children() <= before
 
