@@ -17,6 +17,7 @@ Example:
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import resource
@@ -89,22 +90,32 @@ def compare(names: list[str], folder: Path, repeats: int, storage: str) -> None:
 def compare_sizes(
     sizes: list[float], recordings: list[dict[str, Any]], folder: Path, repeats: int, long_hours: float | None
 ) -> None:
-    """Print the throughput and the memory of beamscribe by size of the corpus, with its start and without."""
-    corpora = [(recordings[:1], "")] + [(repeated(recordings, hours), "") for hours in sizes]
+    """Print the throughput and the memory of beamscribe by size of the corpus, in all and beyond a minute of audio."""
+    corpora = [(repeated(recordings, hours), "") for hours in sizes]
     if long_hours:
         long_rows = long_recording(recordings, folder / "long.flac", long_hours)
-        corpora.append((corpora[1][0] + long_rows, f", {long_hours:g} h of it in one file"))
+        corpora.append((corpora[0][0] + long_rows, f", {long_hours:g} h of it in one file"))
     # In turn: the start is seconds, which change with what else the machine does, and a small corpus is hardly more.
-    turns = [[measured(rows, folder) for rows, _ in corpora] for _ in range(repeats)]
+    first = first_minute(recordings)
+    turns = [[measured(rows, folder) for rows in (first, *(rows for rows, _ in corpora))] for _ in range(repeats)]
     start, *taken = [median(list(usages)) for usages in zip(*turns, strict=True)]
-    print(f"one recording: {start[0]:.1f} s, of the processors {start[1]:.1f} s")
-    print("hours    wall s  processor s  peak MB  hours of audio per minute  beyond the time of one recording")
-    for (rows, what), (wall, processor, memory) in zip(corpora[1:], taken, strict=True):
-        real = sum(row.get("duration", 0.0) for row in rows) / 3600
-        print(
-            f"{real:5.2f} {wall:9.1f} {processor:12.1f} {memory:8.0f} {real / wall * 60:20.1f}"
-            f"{real / (wall - start[0]) * 60:29.1f}{what}"
-        )
+    print(f"a minute of audio: {start[0]:.1f} s, of the processors {start[1]:.1f} s")
+    print("hours    wall s  processor s  peak MB  hours of audio per minute  beyond the first minute of audio")
+    for (rows, what), (wall, processor, memory) in zip(corpora, taken, strict=True):
+        real = hours_of(rows)
+        beyond = (real - hours_of(first)) / (wall - start[0]) * 60
+        print(f"{real:5.2f} {wall:9.1f} {processor:12.1f} {memory:8.0f} {real / wall * 60:20.1f}{beyond:29.1f}{what}")
+
+
+def first_minute(recordings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the first recordings that are a minute together: work for every worker, and examples for a whole page."""
+    ends = itertools.accumulate(row["duration"] for row in recordings)
+    return [row for row, end in zip(recordings, ends, strict=True) if end <= 60]
+
+
+def hours_of(rows: list[dict[str, Any]]) -> float:
+    """Return the hours of audio in ``rows``."""
+    return sum(float(row.get("duration", 0.0)) for row in rows) / 3600
 
 
 def measured(rows: list[dict[str, Any]], folder: Path) -> Usage:
