@@ -98,6 +98,17 @@ class Recognizer:
         changed.decode  # noqa: B018 (built now, so that what is missing is said before any work starts)
         return changed
 
+    def hearing_as(self, vocal_tracts: tuple[float, ...]) -> Recognizer:
+        """Return this recognizer, each utterance heard as if spoken by these; times as much work as there are of them.
+
+        Raises:
+            SettingsError: the network is not trained by CTC.
+        """
+        if not isinstance(self.network, CtcNetwork):
+            kind = self.settings.network.kind
+            raise SettingsError(f"vocal_tracts: wanted a network trained by CTC, and {kind} is none")
+        return replace(self, settings=self.settings.model_copy(update={"vocal_tracts": vocal_tracts}))
+
     @cached_property
     def decode(self) -> Decoder:
         """What turns log-probabilities (S, V) of one segment into its hypothesis; of networks trained by CTC."""

@@ -56,10 +56,11 @@ def tune_recognizer(
             groups.append(str(columns[settings.balance]) if settings.balance else "")
             features.append(from_bytes(example.features, example.num_frames, loaded.settings.features.dtype))
             references.append(normalize_text(example.text))
-    loaded = _with(loaded, vocal_tracts=settings.vocal_tracts or loaded.settings.vocal_tracts)
+    if settings.vocal_tracts:
+        loaded = loaded.hearing_as(settings.vocal_tracts)
     log_probs = loaded.log_probs(features, settings.batch_frames)
     priors = measure_token_priors(log_probs)
-    loaded = _with(loaded, token_priors=priors)
+    loaded = replace(loaded, settings=loaded.settings.model_copy(update={"token_priors": priors}))
     tried = try_decoders(loaded, log_probs, references, groups, settings)
     best, greedy = best_of(tried), tried[0]
     _show(tried, settings, best)
@@ -76,10 +77,6 @@ def tune_recognizer(
     found = {"decoder": best.decoder.model_dump(mode="json"), "calibration": calibration.model_dump(mode="json")}
     io.write_json(io.join(output, io.SUCCESS_FILE), {"verb": "tune", **identity, **figures, **found})
     return {**figures, **found}
-
-
-def _with(recognizer: Recognizer, **changed: Any) -> Recognizer:
-    return replace(recognizer, settings=recognizer.settings.model_copy(update=changed))
 
 
 def _check_features(files: list[str], recognizer: Recognizer) -> None:

@@ -11,7 +11,7 @@ import time
 import pytest
 from conftest import call, contents
 
-from asr_model.decoding import Beam
+from asr_model.decoding import Beam, Greedy
 from asr_model.language_model import LanguageModelSettings, train_language_model
 from asr_model.recognizer import change_recognizer
 from pipelines.__main__ import main
@@ -132,6 +132,23 @@ def test_the_decoder_is_the_recognizer_s_own_or_another_and_its_words_are_timed(
         assert " ".join(word["text"] for word in row["words"]) == row["pred_text"]
         edges = [edge for word in row["words"] for edge in (word["start"], word["end"])]
         assert edges == sorted(edges)
+
+
+def test_speakers_as_whom_is_heard_are_the_recognizer_s_own_or_others(archive, recognizer_folder, tmp_path, capsys):
+    data = (recognizer_folder / "recognizer.safetensors").read_bytes()
+    several = tmp_path / "several.safetensors"
+    several.write_bytes(change_recognizer(data, "file", Greedy(), None, {}, vocal_tracts=(0.8, 1.0, 1.2)))
+    source, once = archive / "*.wav", ["--set", "vocal_tracts=[1.0]"]
+    assert main(arguments(source, tmp_path / "several", several)) == 0
+    assert main(arguments(source, tmp_path / "once", several, *once)) == 0
+    assert main(arguments(source, tmp_path / "plain", recognizer_folder)) == 0
+    heard = {
+        name: [(row["pred_text"], row["confidence"]) for row in transcripts(tmp_path / name)]
+        for name in ("several", "once", "plain")
+    }
+    assert heard["once"] == heard["plain"] != heard["several"]
+    assert main(arguments(source, tmp_path / "none", "whisper:folder", *once)) == 2
+    assert "wanted null for Whisper" in capsys.readouterr().err
 
 
 def test_a_beam_without_a_language_model_is_refused_before_any_work(archive, recognizer_folder, tmp_path, capsys):
