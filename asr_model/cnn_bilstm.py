@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from asr_model.layers import BiLstm
+from asr_model.layers import BiLstm, Dropout
 from asr_model.residual_cnn import ResidualCnn, ResidualCnnSettings
 
 __all__ = ["CnnBiLstm", "CnnBiLstmSettings"]
@@ -35,7 +35,7 @@ class CnnBiLstm(ResidualCnn):
     def __init__(self, settings: CnnBiLstmSettings, num_features: int, vocabulary_size: int):
         super().__init__(settings, num_features)
         size = settings.lstm_size
-        self.project = nn.Sequential(nn.Linear(self.convolved_size, size), nn.GELU(), nn.Dropout(settings.dropout))
+        self.project = nn.Sequential(nn.Linear(self.convolved_size, size), nn.GELU(), Dropout(settings.dropout))
         self.lstm = nn.ModuleList(
             BiLstm(2 * size if layer else size, size, settings.dropout, settings.normalization)
             for layer in range(settings.lstm_layers)

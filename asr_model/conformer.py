@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from asr_model.layers import length_mask
+from asr_model.layers import Dropout, length_mask
 from asr_model.residual_cnn import ResidualCnn, ResidualCnnSettings
 
 __all__ = ["Conformer", "ConformerSettings"]
@@ -23,6 +23,9 @@ ROTARY_BASE = 10000.0
 
 KERNELS = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 """Of attention; cuDNN's is left out: it compiles itself anew for every shape there is."""
+TRAINING_KERNELS = [SDPBackend.MATH]
+"""On a processor, where flash attention takes three times as long for its gradient; its memory is of no concern there:
+what is trained on is short."""
 
 
 class ConformerSettings(ResidualCnnSettings):
@@ -59,7 +62,7 @@ class Conformer(ResidualCnn):
 
     def __init__(self, settings: ConformerSettings, num_features: int, vocabulary_size: int):
         super().__init__(settings, num_features)
-        self.project = nn.Sequential(nn.Linear(self.convolved_size, settings.size), nn.Dropout(settings.dropout))
+        self.project = nn.Sequential(nn.Linear(self.convolved_size, settings.size), Dropout(settings.dropout))
         self.blocks = nn.ModuleList(ConformerBlock(settings) for _ in range(settings.layers))
         self.output = nn.Linear(settings.size, vocabulary_size)
         self.reach, self.head_size = settings.reach, settings.size // settings.heads
@@ -109,14 +112,14 @@ class RotaryAttention(nn.Module):
         self.heads = heads
         self.norm = nn.LayerNorm(size)
         self.inputs = nn.Linear(size, 3 * size)
-        self.outputs = nn.Sequential(nn.Linear(size, size), nn.Dropout(dropout))
+        self.outputs = nn.Sequential(nn.Linear(size, size), Dropout(dropout))
 
     def forward(self, x: Tensor, heard: Tensor, turns: Tensor) -> Tensor:
         """Return (B, S, D); ``heard`` (B, 1, S, S) says which steps each one sees, ``turns`` are `rotations`."""
         parts = self.inputs(self.norm(x)).unflatten(-1, (3, self.heads, -1))  # (B, S, 3, N, D / N)
         query, key, value = parts.transpose(1, 3).unbind(2)  # (B, N, S, D / N)
         query, key = (rotate(part, turns).to(value.dtype) for part in (query, key))
-        with sdpa_kernel(KERNELS):
+        with sdpa_kernel(TRAINING_KERNELS if self.training and x.device.type == "cpu" else KERNELS):
             joined = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=heard)
         made: Tensor = self.outputs(joined.transpose(1, 2).flatten(2))
         return made
@@ -130,7 +133,7 @@ class StepConvolution(nn.Module):
         self.norm = nn.LayerNorm(size)
         self.inputs = nn.Sequential(nn.Linear(size, 2 * size), nn.GLU())
         self.convolution = nn.Conv1d(size, size, steps, padding=steps // 2, groups=size)
-        self.outputs = nn.Sequential(nn.LayerNorm(size), nn.SiLU(), nn.Linear(size, size), nn.Dropout(dropout))
+        self.outputs = nn.Sequential(nn.LayerNorm(size), nn.SiLU(), nn.Linear(size, size), Dropout(dropout))
 
     def forward(self, x: Tensor, valid: Tensor) -> Tensor:
         """Return (B, S, D) of the same shape; ``valid`` (B, S, 1) is 1 within the lengths, 0 beyond."""
@@ -155,5 +158,5 @@ def rotate(x: Tensor, turns: Tensor) -> Tensor:
 
 
 def _feed_forward(size: int, width: int, dropout: float) -> nn.Module:
-    widening = (nn.LayerNorm(size), nn.Linear(size, width), nn.SiLU(), nn.Dropout(dropout))
-    return nn.Sequential(*widening, nn.Linear(width, size), nn.Dropout(dropout))
+    widening = (nn.LayerNorm(size), nn.Linear(size, width), nn.SiLU(), Dropout(dropout))
+    return nn.Sequential(*widening, nn.Linear(width, size), Dropout(dropout))

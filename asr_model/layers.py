@@ -10,10 +10,29 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-__all__ = ["BiLstm", "Normalization", "length_mask", "normalization"]
+__all__ = ["BiLstm", "Dropout", "Normalization", "length_mask", "normalization"]
 
 Normalization = Literal["layer", "rms", "none"]
 """All look at one step alone, never at padding or batch company."""
+
+
+class Dropout(nn.Module):
+    """Zero values by chance in training, as `torch.nn.Dropout`, in a third of its time on a processor.
+
+    A byte decides over a value, and eight of them are drawn at once; so the share is a multiple of 1 / 256.
+    """
+
+    def __init__(self, share: float):
+        super().__init__()
+        self.dropped = min(255, round(share * 256))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return values of the same shape and dtype, of the same mean."""
+        if not self.training or not self.dropped:
+            return x
+        draws = torch.empty(-(-x.numel() // 8), dtype=torch.int64, device=x.device).random_(-(2**63), None)
+        kept = draws.view(torch.uint8)[: x.numel()].view(x.shape) >= self.dropped
+        return x * kept * (256 / (256 - self.dropped))
 
 
 class BiLstm(nn.Module):
@@ -28,7 +47,7 @@ class BiLstm(nn.Module):
         self.norm = normalization(norm, input_size)
         self.forwards = nn.LSTM(input_size, hidden_size, batch_first=True)
         self.backwards = nn.LSTM(input_size, hidden_size, batch_first=True)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Return (B, S, 2H) of (B, S, input_size)."""

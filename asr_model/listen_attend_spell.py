@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from asr_model.config import Settings
 from asr_model.decoding import Hypothesis
-from asr_model.layers import BiLstm, length_mask
+from asr_model.layers import BiLstm, Dropout, length_mask
 from asr_model.network import Loss, Network, ctc_loss
 from asr_model.text import Alphabet
 
@@ -104,7 +104,7 @@ class ListenAttendSpell(Network):
         self.location = nn.Conv1d(1, settings.attention_size, 2 * (settings.location_width // 2) + 1, padding="same")
         self.energy = nn.Linear(settings.attention_size, 1, bias=False)
         self.combine = nn.Linear(settings.speller_size + heard, settings.speller_size)
-        self.dropout = nn.Dropout(settings.dropout)
+        self.dropout = Dropout(settings.dropout)
         self.output = nn.Linear(settings.speller_size, vocabulary_size)
 
     def listen(self, features: Tensor, num_frames: Tensor) -> tuple[Heard, Tensor]:

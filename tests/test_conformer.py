@@ -34,6 +34,15 @@ def test_a_block_hears_no_further_than_its_reach():
     assert (heard[0], heard[-1]) == (30 - 11, 30 + 11)  # the convolution hears one step more to either side
 
 
+def test_training_s_attention_and_that_of_evaluation_are_the_same():
+    torch.manual_seed(0)
+    settings = ConformerSettings(channels=(2,), time_stride=1, residual_blocks=0, size=16, layers=2, reach=7, dropout=0)
+    network = build_network(settings, 6, 4)
+    inputs = torch.randn(3, 50, 6), torch.tensor([50, 20, 1])
+    in_training, in_evaluation = (network.train(mode)(*inputs)[0] for mode in (True, False))
+    assert (in_training - in_evaluation).abs().max() < 1e-5
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
