@@ -1,4 +1,4 @@
-"""Features of a batch, changed anew in every epoch: tempo, vocal tract, and masks over time and frequency.
+"""Features of a batch, changed anew in every epoch: tempo, vocal tract, noise, and masks over time and frequency.
 
 Shapes: B batch, T frames, F features.
 """
@@ -11,8 +11,18 @@ from torch import Tensor
 from torchaudio.transforms import SpecAugment
 
 from asr_model.config import Settings
+from asr_model.layers import length_mask
 
-__all__ = ["SpecAugmentSettings", "spec_augment", "warp"]
+__all__ = ["SpecAugmentSettings", "add_noise", "spec_augment", "warp"]
+
+LOWEST_NOISE = -2.0
+"""Level of a noise that is not heard, in standard deviations of the features."""
+NOISE_SLOPE = 1.0
+"""A noise's bands are up to this much louder at one end than in the middle."""
+NOISE_DEVIATION = 0.2
+"""Of a noise from its own level, from frame to frame and band to band."""
+NATS = 2.5
+"""What a standard deviation of log energies is taken for: speech and its pauses differ by some four."""
 
 
 class SpecAugmentSettings(Settings):
@@ -28,6 +38,9 @@ class SpecAugmentSettings(Settings):
     """Every utterance is played at a tempo drawn from 1 ± this."""
     max_vocal_tract_change: float = Field(default=0.1, ge=0, le=0.5)
     """Every utterance's bands are stretched by a factor drawn from 1 ± this (Jaitly and Hinton, 2013)."""
+    max_noise: float | None = Field(default=None, gt=LOWEST_NOISE, le=2)
+    """Every utterance gets a steady noise of a level up to this, 0 being the mean of its features: at 0.3, half of them
+    hear some. For log energies that are normalized for each utterance."""
 
 
 def spec_augment(
@@ -35,9 +48,12 @@ def spec_augment(
 ) -> tuple[Tensor, Tensor]:
     """Return warped and masked features (views · B, T', F) and their lengths; draws from torch's global generator.
 
-    The views of an utterance differ in vocal tract and masks, and share one tempo: their frames are of the same sounds.
+    The views of an utterance differ in vocal tract, noise and masks, and share one tempo: their frames are of the same
+    sounds.
     """
     features, num_frames = warp(features, num_frames, settings, views)
+    if settings.max_noise is not None:
+        features = add_noise(features, num_frames, settings.max_noise)
     masks = SpecAugment(
         n_time_masks=settings.num_time_masks,
         time_mask_param=settings.max_time_mask,
@@ -69,3 +85,20 @@ def warp(features: Tensor, num_frames: Tensor, settings: SpecAugmentSettings, vi
     grid = torch.stack([x, y], dim=-1)
     warped = torch.nn.functional.grid_sample(features[:, None], grid, padding_mode="border", align_corners=True)
     return warped[:, 0], lengths
+
+
+def add_noise(features: Tensor, num_frames: Tensor, highest: float) -> Tensor:
+    """Return normalized log energies (B, T, F) with a noise of a level up to ``highest``, normalized again.
+
+    The noise's slope over the bands is drawn, too, and energies add up.
+    """
+    size, _, bands = features.shape
+    level, slope = torch.rand(2, size, 1, 1, device=features.device)
+    level = LOWEST_NOISE + level * (highest - LOWEST_NOISE)
+    across = torch.linspace(-NOISE_SLOPE, NOISE_SLOPE, bands, device=features.device)
+    noise = level + (2 * slope - 1) * across + NOISE_DEVIATION * torch.randn_like(features)
+    noisy = torch.logaddexp(NATS * features, NATS * noise) / NATS
+    valid = length_mask(num_frames, features.shape[1])[:, :, None]
+    count = num_frames[:, None, None]
+    noisy = (noisy - (noisy * valid).sum(dim=1, keepdim=True) / count) * valid
+    return noisy / (noisy.square().sum(dim=1, keepdim=True) / count).sqrt().clamp(min=1e-3)

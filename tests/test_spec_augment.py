@@ -1,6 +1,6 @@
 import torch
 
-from asr_model.spec_augment import SpecAugmentSettings, spec_augment, warp
+from asr_model.spec_augment import SpecAugmentSettings, add_noise, spec_augment, warp
 
 OFF = SpecAugmentSettings(num_time_masks=0, num_frequency_masks=0, max_tempo_change=0, max_vocal_tract_change=0)
 
@@ -75,3 +75,41 @@ def test_views_share_their_tempo_and_nothing_else():
     assert not torch.allclose(one[:, :50, 10], other[:, :50, 10])
     masked, _ = spec_augment(torch.ones(3, 100, 21), lengths, SpecAugmentSettings(max_tempo_change=0), views=2)
     assert not torch.equal(*masked.chunk(2))
+
+
+def test_noise_fills_pauses_and_leaves_what_is_louder():
+    torch.manual_seed(0)
+    features = torch.ones(400, 60, 8)
+    features[:, 1::2] = -1  # every other frame a pause; mean 0, deviation 1
+    noisy = add_noise(features, torch.full((400,), 60), 0.3)
+    speech, pauses = noisy[:, ::2], noisy[:, 1::2]
+    torch.testing.assert_close(noisy.mean(dim=1), torch.zeros(400, 8), atol=1e-5, rtol=0)
+    torch.testing.assert_close(noisy.square().mean(dim=1), torch.ones(400, 8), atol=1e-3, rtol=0)
+    assert (speech.amin(dim=1) > pauses.amax(dim=1)).float().mean() > 0.95
+    heard = pauses.std(dim=1).mean(dim=1) > 0.1
+    assert 0.3 < heard.float().mean() < 0.7
+    assert (speech.std(dim=1) < pauses.std(dim=1)).all()
+
+
+def test_a_noise_below_everything_changes_nothing():
+    torch.manual_seed(0)
+    features = torch.rand(3, 50, 8)
+    features = (features - features.mean(dim=1, keepdim=True)) / features.std(dim=1, keepdim=True, correction=0)
+    noisy = add_noise(features, torch.full((3,), 50), -1.99)
+    assert (noisy - features).abs().mean() < 0.1
+
+
+def test_noise_is_normalized_within_the_lengths_and_none_beyond():
+    torch.manual_seed(0)
+    features, lengths = torch.randn(2, 50, 4), torch.tensor([50, 13])
+    features[1, 13:] = 9e9
+    noisy = add_noise(features, lengths, 0.3)
+    assert noisy[1, 13:].eq(0).all()
+    torch.testing.assert_close(noisy[1, :13].mean(dim=0), torch.zeros(4), atol=1e-5, rtol=0)
+
+
+def test_two_views_hear_different_noises():
+    torch.manual_seed(0)
+    settings = OFF.model_copy(update={"max_noise": 1.0})
+    features, _ = spec_augment(torch.randn(4, 50, 8), torch.full((4,), 50), settings, views=2)
+    assert (features[:4] - features[4:]).abs().mean() > 0.05
