@@ -36,6 +36,8 @@ from typing import Any
 WORKERS = 2
 UNIT_SECONDS = 900.0
 """Of a shard of the plain pools, what beamscribe makes of five hours; more would leave a process without work."""
+LEAST_UNIT_SECONDS = 120.0
+"""Of beamscribe's smallest units."""
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 CONTESTANTS = ("beamscribe", "pool", "bare", "datasets", "lhotse")
 
@@ -90,27 +92,27 @@ def compare(names: list[str], folder: Path, repeats: int, storage: str) -> None:
 def compare_sizes(
     sizes: list[float], recordings: list[dict[str, Any]], folder: Path, repeats: int, long_hours: float | None
 ) -> None:
-    """Print the throughput and the memory of beamscribe by size of the corpus, in all and beyond a minute of audio."""
+    """Print the throughput and the memory of beamscribe by size of the corpus, in all and beyond the first minutes."""
     corpora = [(repeated(recordings, hours), "") for hours in sizes]
     if long_hours:
         long_rows = long_recording(recordings, folder / "long.flac", long_hours)
         corpora.append((corpora[0][0] + long_rows, f", {long_hours:g} h of it in one file"))
     # In turn: the start is seconds, which change with what else the machine does, and a small corpus is hardly more.
-    first = first_minute(recordings)
+    first = first_minutes(recordings)
     turns = [[measured(rows, folder) for rows in (first, *(rows for rows, _ in corpora))] for _ in range(repeats)]
     start, *taken = [median(list(usages)) for usages in zip(*turns, strict=True)]
-    print(f"a minute of audio: {start[0]:.1f} s, of the processors {start[1]:.1f} s")
-    print("hours    wall s  processor s  peak MB  hours of audio per minute  beyond the first minute of audio")
+    print(f"the first minutes of audio: {start[0]:.1f} s, of the processors {start[1]:.1f} s")
+    print("hours    wall s  processor s  peak MB  hours of audio per minute  beyond the first minutes of audio")
     for (rows, what), (wall, processor, memory) in zip(corpora, taken, strict=True):
         real = hours_of(rows)
         beyond = (real - hours_of(first)) / (wall - start[0]) * 60
-        print(f"{real:5.2f} {wall:9.1f} {processor:12.1f} {memory:8.0f} {real / wall * 60:20.1f}{beyond:29.1f}{what}")
+        print(f"{real:5.2f} {wall:9.1f} {processor:12.1f} {memory:8.0f} {real / wall * 60:20.1f}{beyond:30.1f}{what}")
 
 
-def first_minute(recordings: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the first recordings that are a minute together: work for every worker, and examples for a whole page."""
+def first_minutes(recordings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the first recordings that make a unit for each worker: every process has then done all it does once."""
     ends = itertools.accumulate(row["duration"] for row in recordings)
-    return [row for row, end in zip(recordings, ends, strict=True) if end <= 60]
+    return [row for row, end in zip(recordings, ends, strict=True) if end <= WORKERS * LEAST_UNIT_SECONDS]
 
 
 def hours_of(rows: list[dict[str, Any]]) -> float:
