@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from asr_model.audio import resample
 from asr_model.config import Settings
 from asr_model.sounds import Sounds
-from asr_model.telephone import telephone
+from asr_model.telephone import HIGH_HZ, LOW_HZ, telephone
 
 __all__ = ["Copy", "augment"]
 
@@ -27,6 +27,8 @@ Speed = Annotated[float, Field(ge=0.5, le=2)]
 Semitones = Annotated[float, Field(ge=-12, le=12)]
 Gain = Annotated[float, Field(ge=-60, le=60)]
 Snr = Annotated[float, Field(ge=-30, le=100)]
+LowHz = Annotated[float, Field(ge=0, le=1000)]
+HighHz = Annotated[float, Field(ge=2000, le=4000)]
 RoomSeconds = Annotated[float, Field(ge=0.05, le=5)]
 
 
@@ -55,7 +57,11 @@ class Copy(Settings):
     gain_db: Gain | tuple[Gain, Gain] = 0.0
     """-60 to 60: louder or softer; nothing is clipped."""
     telephone: bool = False
-    """Telephone band and G.711 mu-law."""
+    """8 kHz and G.711 mu-law, and the band of a line:"""
+    low_hz: LowHz | tuple[LowHz, LowHz] = LOW_HZ
+    """0 to 1000: where a telephone's band begins; there are lines that keep everything below 300 Hz."""
+    high_hz: HighHz | tuple[HighHz, HighHz] = HIGH_HZ
+    """2000 to 4000: where it ends; resampling to 8 kHz takes off what is above some 3700."""
 
     @model_validator(mode="after")
     def _check(self) -> Copy:
@@ -90,6 +96,7 @@ def augment(
     # All are drawn, used or not: what one effect does to an utterance must not hang on which others are on.
     amounts = (copy.shift_seconds, copy.speed, copy.pitch_semitones, copy.room_seconds, copy.snr_db, copy.gain_db)
     shift, speed, pitch, room, snr, gain = (_amount(value, draw) for value in amounts)
+    low, high = (_amount(value, draw) for value in (copy.low_hz, copy.high_hz))
     if shift:
         samples = _shift(samples, round(shift * sample_rate))
     samples = resample(samples, sample_rate * speed, sample_rate)
@@ -104,7 +111,7 @@ def augment(
         samples = _add_noise(samples, sound, snr, noise_draw)
     if gain:
         samples = samples * np.float32(10 ** (gain / 20))
-    return telephone(samples, sample_rate) if copy.telephone else samples
+    return telephone(samples, sample_rate, low, high) if copy.telephone else samples
 
 
 def _amount(value: Any, draw: np.random.Generator) -> float:

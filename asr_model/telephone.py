@@ -10,20 +10,21 @@ from numpy.typing import NDArray
 
 from asr_model.audio import resample
 
-__all__ = ["telephone"]
+__all__ = ["HIGH_HZ", "LOW_HZ", "telephone"]
 
 TELEPHONE_HZ = 8000
-TELEPHONE_BAND_HZ = (300.0, 3400.0)
+LOW_HZ, HIGH_HZ = 300.0, 3400.0
 
 
-def telephone(samples: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
-    """Pass (N,) samples through a telephone line: 300 to 3400 Hz, 8 kHz, G.711 mu-law, and back to ``sample_rate``."""
+def telephone(
+    samples: NDArray[np.float32], sample_rate: int, low_hz: float = LOW_HZ, high_hz: float = HIGH_HZ
+) -> NDArray[np.float32]:
+    """Pass (N,) samples through a telephone line: the band, 8 kHz, G.711 mu-law, and back to ``sample_rate``."""
     narrow = resample(samples, sample_rate, TELEPHONE_HZ)
     spectrum = np.fft.rfft(narrow)
     hz = np.fft.rfftfreq(len(narrow), 1 / TELEPHONE_HZ)
-    low, high = TELEPHONE_BAND_HZ
     # Raised-cosine edges of 100 Hz keep the filter from ringing.
-    edges = np.clip((hz - low) / 100 + 1, 0, 1) * np.clip((high - hz) / 100 + 1, 0, 1)
+    edges = np.clip((hz - low_hz) / 100 + 1, 0, 1) * np.clip((high_hz - hz) / 100 + 1, 0, 1)
     gain = np.sin(edges * np.pi / 2) ** 2
     narrow = np.fft.irfft(spectrum * gain, len(narrow)).astype(np.float32)
     line = BytesIO()

@@ -131,6 +131,20 @@ def test_in_a_made_up_room_sound_falls_by_60_db_in_its_time(seconds):
     assert level_db(heard) == pytest.approx(level_db(click), abs=0.01)
 
 
+def noise():
+    return (0.1 * np.random.default_rng(0).normal(size=RATE)).astype(np.float32)
+
+
+def test_a_line_begins_and_ends_where_each_utterance_draws_it():
+    copy = Copy(name="copy", telephone=True, low_hz=(50.0, 300.0), high_hz=(3400.0, 3900.0))
+    spectrum = [np.abs(np.fft.rfft(augment(noise(), RATE, copy, f"{n}"))) for n in range(40)]
+    low, high = (np.array([s[start:end].mean() for s in spectrum]) for start, end in ((120, 160), (3600, 3700)))
+    middle = np.array([s[1000:2000].mean() for s in spectrum])
+    for kept in (low / middle, high / middle):
+        assert kept.min() < 0.3
+        assert kept.max() > 0.8
+
+
 def test_a_range_is_drawn_from_evenly_and_the_same_for_an_id_every_time():
     copy = Copy(name="copy", gain_db=(-10.0, 10.0))
 
@@ -181,6 +195,8 @@ def test_a_plain_copy_is_the_recording():
         ({"pitch_semitones": 13.0}, "pitch_semitones"),
         ({"gain_db": -61.0}, "gain_db"),
         ({"snr_db": 101.0}, "snr_db"),
+        ({"low_hz": -1.0}, "low_hz"),
+        ({"high_hz": (3400.0, 4001.0)}, "high_hz"),
         ({"room_seconds": 0.0}, "room_seconds"),
         ({"room_seconds": 0.5, "rooms": "r"}, "rooms and room_seconds"),
         ({"noises": "n"}, "noises: wanted snr_db"),

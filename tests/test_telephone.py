@@ -20,6 +20,12 @@ def test_a_telephone_keeps_300_to_3400_hz(hz, kept):
     assert level == pytest.approx(kept, abs=0.05)
 
 
+@pytest.mark.parametrize(("hz", "kept"), [(60, 1.0), (150, 1.0), (3600, 1.0), (6000, 0.0)])
+def test_a_line_may_keep_more(hz, kept):
+    heard = telephone(tone(hz), RATE, low_hz=50, high_hz=3900)
+    assert np.sqrt(np.mean(heard[2000:-2000] ** 2)) / np.sqrt(np.mean(tone(hz) ** 2)) == pytest.approx(kept, abs=0.05)
+
+
 @pytest.mark.parametrize("length", [1, 7, 1601, 16000])
 def test_a_telephone_keeps_the_length(length):
     assert telephone(tone(500)[:length], RATE).shape == (length,)
