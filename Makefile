@@ -41,7 +41,9 @@ bench: $(INSTALLED)
 
 # A recognizer like examples/recognizer, from folders of speech of the form of DATA; a night on one core. A first one, of
 # connected speech and digits alone, aligns: its words are strung together with pauses for the second. The third learns
-# from two views of each utterance, and two more go on so from means; the mean of these is kept.
+# from two views of each utterance, and two more go on so from means, and two that hear noise; a mean is kept.
+TRAIN_TOGETHER := $(BIN)/torchrun --nproc_per_node=2 -m pipelines train --config configs/train-recognizer-further.yaml \
+	--set learning_rate=8.0e-4 --set batches.batch_frames=3000 --set batches_per_step=2
 recognizer: $(INSTALLED)
 	$(BIN)/python examples/recordings.py --training build/prompts
 	$(BIN)/python examples/training_corpus.py --data $(DATA) --prompts build/prompts \
@@ -64,9 +66,14 @@ recognizer: $(INSTALLED)
 		--input build/shards --set seed=3 --set epochs=2 --set learning_rate=5.0e-4 --output runs/fifth
 	$(BIN)/python examples/average_recognizers.py --shares 0.3,0.4,0.3 --output runs/of-three \
 		runs/averaged runs/fourth runs/fifth
-	$(BIN)/beamscribe lm --set distinct=true --input build/shards --dev build/shards --attach runs/of-three \
+	$(TRAIN_TOGETHER) --init runs/of-three --input build/shards --set seed=11 --set epochs=4 \
+		--set spec_augment.max_noise=0.3 --output runs/sixth
+	$(BIN)/python examples/average_recognizers.py --shares 0.5,0.5 --output runs/half runs/of-three runs/sixth
+	$(TRAIN_TOGETHER) --init runs/half --input build/shards --set seed=12 --set epochs=3 --output runs/seventh
+	$(BIN)/python examples/average_recognizers.py --shares 0.3,0.7 --output runs/of-all runs/of-three runs/seventh
+	$(BIN)/beamscribe lm --set distinct=true --input build/shards --dev build/shards --attach runs/of-all \
 		--output runs/with-words
-	$(BIN)/beamscribe tune --set beam_size=50 --set balance=corpus --set 'lm_weights=[1.25,1.5,1.75]' \
+	$(BIN)/beamscribe tune --set beam_size=50 --set balance=corpus --set 'lm_weights=[1.25,1.5]' \
 		--set 'word_scores=[0.0,0.5]' --set 'prior_weights=[0.3,0.4]' --set 'vocal_tracts=[0.9,1.0,1.1]' \
 		--recognizer runs/with-words --input build/shards --output runs/recognizer
 
