@@ -101,12 +101,14 @@ def compare_sizes(
     first = first_minutes(recordings)
     turns = [[measured(rows, folder) for rows in (first, *(rows for rows, _ in corpora))] for _ in range(repeats)]
     start, *taken = [median(list(usages)) for usages in zip(*turns, strict=True)]
+    # Against the start of the same turn: it swings by as much as an hour of audio takes.
+    beyond = [statistics.median(turn[n][0] - turn[0][0] for turn in turns) for n in range(1, 1 + len(corpora))]
     print(f"the first minutes of audio: {start[0]:.1f} s, of the processors {start[1]:.1f} s")
     print("hours    wall s  processor s  peak MB  hours of audio per minute  beyond the first minutes of audio")
-    for (rows, what), (wall, processor, memory) in zip(corpora, taken, strict=True):
+    for (rows, what), (wall, processor, memory), seconds in zip(corpora, taken, beyond, strict=True):
         real = hours_of(rows)
-        beyond = (real - hours_of(first)) / (wall - start[0]) * 60
-        print(f"{real:5.2f} {wall:9.1f} {processor:12.1f} {memory:8.0f} {real / wall * 60:20.1f}{beyond:30.1f}{what}")
+        rate = (real - hours_of(first)) / seconds * 60
+        print(f"{real:5.2f} {wall:9.1f} {processor:12.1f} {memory:8.0f} {real / wall * 60:20.1f}{rate:30.1f}{what}")
 
 
 def first_minutes(recordings: list[dict[str, Any]]) -> list[dict[str, Any]]:
