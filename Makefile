@@ -39,11 +39,12 @@ format: $(INSTALLED)
 bench: $(INSTALLED)
 	for file in benchmarks/*.py; do echo "$$file"; $(BIN)/python $$file || exit 1; done
 
+TRAIN_TOGETHER := $(BIN)/torchrun --nproc_per_node=2 -m pipelines train --config configs/train-recognizer-further.yaml \
+	--set learning_rate=8.0e-4 --set batches.batch_frames=3000 --set batches_per_step=2
+
 # A recognizer like examples/recognizer, from folders of speech of the form of DATA; a night on one core. A first one, of
 # connected speech and digits alone, aligns: its words are strung together with pauses for the second. The third learns
 # from two views of each utterance, and two more go on so from means, and two that hear noise; a mean is kept.
-TRAIN_TOGETHER := $(BIN)/torchrun --nproc_per_node=2 -m pipelines train --config configs/train-recognizer-further.yaml \
-	--set learning_rate=8.0e-4 --set batches.batch_frames=3000 --set batches_per_step=2
 recognizer: $(INSTALLED)
 	$(BIN)/python examples/recordings.py --training build/prompts
 	$(BIN)/python examples/training_corpus.py --data $(DATA) --prompts build/prompts \

@@ -36,8 +36,6 @@ from typing import Any
 WORKERS = 2
 UNIT_SECONDS = 900.0
 """Of a shard of the plain pools, what beamscribe makes of five hours; more would leave a process without work."""
-LEAST_UNIT_SECONDS = 120.0
-"""Of beamscribe's smallest units."""
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 CONTESTANTS = ("beamscribe", "pool", "bare", "datasets", "lhotse")
 
@@ -113,8 +111,10 @@ def compare_sizes(
 
 def first_minutes(recordings: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the first recordings that make a unit for each worker: every process has then done all it does once."""
+    from pipelines.planning import LEAST_SECONDS
+
     ends = itertools.accumulate(row["duration"] for row in recordings)
-    return [row for row, end in zip(recordings, ends, strict=True) if end <= WORKERS * LEAST_UNIT_SECONDS]
+    return [row for row, end in zip(recordings, ends, strict=True) if end <= WORKERS * LEAST_SECONDS]
 
 
 def hours_of(rows: list[dict[str, Any]]) -> float:
