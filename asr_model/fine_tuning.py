@@ -15,17 +15,18 @@ __all__ = ["take_over"]
 def take_over(network: Network, settings: RecognizerSettings, initial: Recognizer) -> list[str]:
     """Copy the weights of ``initial`` into ``network`` and return the characters that it did not know.
 
-    Weights with a row for every token are copied for the blank and for the characters that both alphabets hold.
+    Weights with a row for every token are copied for the blank and for the characters that both alphabets hold. Layers
+    that the recognizer has fewer of begin anew.
 
     Raises:
         RecognizerError: the recognizer's features are others, or its network is of another kind or other sizes.
     """
     _check("features", initial.settings.features.model_dump(), settings.features.model_dump())
     ours, theirs = dict(network.named_parameters()), dict(initial.network.named_parameters())
-    same = ours.keys() == theirs.keys() and all(
+    same = ours.keys() >= theirs.keys() and all(
         ours[name].shape[1:] == theirs[name].shape[1:]
         and (name in network.TOKEN_WEIGHTS or ours[name].shape == theirs[name].shape)
-        for name in ours
+        for name in theirs
     )
     if not same:
         _check("network", initial.settings.network.model_dump(), settings.network.model_dump())
@@ -34,11 +35,12 @@ def take_over(network: Network, settings: RecognizerSettings, initial: Recognize
     rows = [(0, 0), *((token, places[c]) for token, c in enumerate(wanted, start=1) if c in places)]
     to, of = (torch.tensor(side) for side in zip(*rows, strict=True))
     with torch.no_grad():
-        for name, weight in ours.items():
+        for name, learned in theirs.items():
+            weight = ours[name]
             if name in network.TOKEN_WEIGHTS:
-                weight[to.to(weight.device)] = theirs[name][of].to(weight.device)
+                weight[to.to(weight.device)] = learned[of].to(weight.device)
             else:
-                weight.copy_(theirs[name])
+                weight.copy_(learned)
     return [character for character in wanted if character not in places]
 
 

@@ -52,6 +52,25 @@ def test_settings_without_weights_may_differ():
     assert take_over(fresh(settings), settings, known(RECOGNIZER)) == []
 
 
+def test_a_deeper_network_begins_with_the_layers_that_there_are():
+    initial = known(RECOGNIZER)
+    deeper = RECOGNIZER.network.model_copy(update={"lstm_layers": RECOGNIZER.network.lstm_layers + 1})
+    settings = RECOGNIZER.model_copy(update={"network": deeper})
+    made, untouched = fresh(settings), dict(fresh(settings).named_parameters())
+    assert take_over(made, settings, initial) == []
+    ours, theirs = dict(made.named_parameters()), dict(initial.network.named_parameters())
+    assert len(ours) > len(theirs)
+    for name, weight in ours.items():
+        assert torch.equal(weight, theirs[name] if name in theirs else untouched[name])
+
+
+def test_a_shallower_network_is_refused():
+    deeper = RECOGNIZER.network.model_copy(update={"lstm_layers": RECOGNIZER.network.lstm_layers + 1})
+    initial = known(RECOGNIZER.model_copy(update={"network": deeper}))
+    with pytest.raises(RecognizerError, match=r"network\.lstm_layers: 2, wanted 1"):
+        take_over(fresh(RECOGNIZER), RECOGNIZER, initial)
+
+
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
