@@ -19,7 +19,8 @@ def take_over(network: Network, settings: RecognizerSettings, initial: Recognize
     that the recognizer has fewer of begin anew.
 
     Raises:
-        RecognizerError: the recognizer's features are others, or its network is of another kind or other sizes.
+        RecognizerError: the recognizer's features are others, or its network is deeper, or of another kind or other
+            sizes.
     """
     _check("features", initial.settings.features.model_dump(), settings.features.model_dump())
     ours, theirs = dict(network.named_parameters()), dict(initial.network.named_parameters())

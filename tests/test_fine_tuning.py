@@ -11,6 +11,7 @@ from asr_model.text import Alphabet
 
 SMALL = {"listener_size": 4, "attention_size": 4, "embedding_size": 4, "speller_size": 4}
 NETWORKS = [RECOGNIZER.network, ListenAttendSpellSettings(**SMALL)]
+DEEPER = RECOGNIZER.network.model_copy(update={"lstm_layers": RECOGNIZER.network.lstm_layers + 1})
 
 
 def fresh(settings, seed=1):
@@ -54,8 +55,7 @@ def test_settings_without_weights_may_differ():
 
 def test_a_deeper_network_begins_with_the_layers_that_there_are():
     initial = known(RECOGNIZER)
-    deeper = RECOGNIZER.network.model_copy(update={"lstm_layers": RECOGNIZER.network.lstm_layers + 1})
-    settings = RECOGNIZER.model_copy(update={"network": deeper})
+    settings = RECOGNIZER.model_copy(update={"network": DEEPER})
     made, untouched = fresh(settings), dict(fresh(settings).named_parameters())
     assert take_over(made, settings, initial) == []
     ours, theirs = dict(made.named_parameters()), dict(initial.network.named_parameters())
@@ -65,8 +65,7 @@ def test_a_deeper_network_begins_with_the_layers_that_there_are():
 
 
 def test_a_shallower_network_is_refused():
-    deeper = RECOGNIZER.network.model_copy(update={"lstm_layers": RECOGNIZER.network.lstm_layers + 1})
-    initial = known(RECOGNIZER.model_copy(update={"network": deeper}))
+    initial = known(RECOGNIZER.model_copy(update={"network": DEEPER}))
     with pytest.raises(RecognizerError, match=r"network\.lstm_layers: 2, wanted 1"):
         take_over(fresh(RECOGNIZER), RECOGNIZER, initial)
 
