@@ -16,13 +16,14 @@ def take_over(network: Network, settings: RecognizerSettings, initial: Recognize
     """Copy the weights of ``initial`` into ``network`` and return the characters that it did not know.
 
     Weights with a row for every token are copied for the blank and for the characters that both alphabets hold. Layers
-    that the recognizer has fewer of begin anew.
+    that the recognizer has fewer of begin anew. ``features.hop_length`` may be another: to the network, it is a tempo.
 
     Raises:
         RecognizerError: the recognizer's features are others, or its network is deeper, or of another kind or other
             sizes.
     """
-    _check("features", initial.settings.features.model_dump(), settings.features.model_dump())
+    known, wanted_features = (it.features.model_dump(exclude={"hop_length"}) for it in (initial.settings, settings))
+    _check("features", known, wanted_features)
     ours, theirs = dict(network.named_parameters()), dict(initial.network.named_parameters())
     same = ours.keys() >= theirs.keys() and all(
         ours[name].shape[1:] == theirs[name].shape[1:]

@@ -53,6 +53,15 @@ def test_settings_without_weights_may_differ():
     assert take_over(fresh(settings), settings, known(RECOGNIZER)) == []
 
 
+def test_frames_may_follow_one_another_faster():
+    faster = RECOGNIZER.features.model_copy(update={"hop_length": RECOGNIZER.features.hop_length // 2})
+    settings = RECOGNIZER.model_copy(update={"features": faster})
+    made, initial = fresh(settings), known(RECOGNIZER)
+    assert take_over(made, settings, initial) == []
+    theirs = dict(initial.network.named_parameters())
+    assert all(torch.equal(weight, theirs[name]) for name, weight in made.named_parameters())
+
+
 def test_a_deeper_network_begins_with_the_layers_that_there_are():
     initial = known(RECOGNIZER)
     settings = RECOGNIZER.model_copy(update={"network": DEEPER})
