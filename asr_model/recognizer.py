@@ -33,6 +33,7 @@ from asr_model.decoding import (
 from asr_model.features import Features, compute_features
 from asr_model.language_model import LanguageModel
 from asr_model.networks import CtcNetwork, Network, NetworkSettings, build_network
+from asr_model.tempo import Tempo, change_tempo
 from asr_model.text import Alphabet
 from asr_model.vocal_tract import VocalTracts, stretch_bands
 
@@ -69,6 +70,8 @@ class RecognizerSettings(Settings):
     """What makes a word's confidence the chance that it is right."""
     vocal_tracts: VocalTracts = (1.0,)
     """Each utterance is heard as if spoken by all of these, and the mean counts; of networks trained by CTC."""
+    tempo: Tempo = 1.0
+    """Each utterance is heard as if spoken this fast."""
     token_priors: tuple[float, ...] | None = None
     """What part of its output the network gives each token (V,), on the average; for the decoder's ``prior_weight``."""
 
@@ -98,16 +101,20 @@ class Recognizer:
         changed.decode  # noqa: B018 (built now, so that what is missing is said before any work starts)
         return changed
 
-    def hearing_as(self, vocal_tracts: tuple[float, ...]) -> Recognizer:
-        """Return this recognizer, each utterance heard as if spoken by these; times as much work as there are of them.
+    def hearing_as(self, vocal_tracts: tuple[float, ...] | None, tempo: float | None) -> Recognizer:
+        """Return this recognizer, each utterance heard as if spoken by these and this fast; None: as it was.
+
+        It is times as much work as there are vocal tracts, and less the faster.
 
         Raises:
-            SettingsError: the network is not trained by CTC.
+            SettingsError: vocal tracts are given and the network is not trained by CTC.
         """
-        if not isinstance(self.network, CtcNetwork):
+        if vocal_tracts and not isinstance(self.network, CtcNetwork):
             kind = self.settings.network.kind
             raise SettingsError(f"vocal_tracts: wanted a network trained by CTC, and {kind} is none")
-        return replace(self, settings=self.settings.model_copy(update={"vocal_tracts": vocal_tracts}))
+        asked = {"vocal_tracts": vocal_tracts, "tempo": tempo}
+        update = {name: value for name, value in asked.items() if value is not None}
+        return replace(self, settings=self.settings.model_copy(update=update))
 
     @cached_property
     def decode(self) -> Decoder:
@@ -128,7 +135,7 @@ class Recognizer:
     @property
     def step_seconds(self) -> float:
         """Seconds between two output steps of the network; the middle of step 0 is the segment's start."""
-        return self.network.frames_per_step / self.settings.features.frames_per_second
+        return self.network.frames_per_step * self.settings.tempo / self.settings.features.frames_per_second
 
     def recognize(self, segments: Sequence[NDArray[np.float32]], batch_frames: int = 12000) -> list[Hypothesis]:
         """Return the hypothesis of each segment: samples (N,) float32 at ``settings.features.sample_rate``.
@@ -137,7 +144,10 @@ class Recognizer:
         """
         rate = self.settings.features.sample_rate
         conditioned = [condition(samples, rate, self.settings.conditioning) for samples in segments]
-        features = [compute_features(samples, self.settings.features) for samples in conditioned]
+        features = [
+            change_tempo(compute_features(samples, self.settings.features), self.settings.tempo)
+            for samples in conditioned
+        ]
         hypotheses: dict[int, Hypothesis] = {}
         for batch in _batches([len(array) for array in features], batch_frames):
             hypotheses.update(zip(batch, self._recognize_batch([features[i] for i in batch]), strict=True))
@@ -145,6 +155,7 @@ class Recognizer:
 
     def log_probs(self, features: Sequence[NDArray[np.floating]], batch_frames: int = 12000) -> list[Tensor]:
         """Return the log-probabilities (S, V) of each segment's features (T, F); of networks trained by CTC."""
+        features = [change_tempo(array, self.settings.tempo) for array in features]
         found: dict[int, Tensor] = {}
         for batch in _batches([len(array) for array in features], batch_frames):
             found.update(zip(batch, self._log_probs_of_batch([features[i] for i in batch]), strict=True))
@@ -205,15 +216,16 @@ def change_recognizer(
     calibration: Calibration = Calibration(),  # noqa: B008 (it cannot be changed)
     token_priors: tuple[float, ...] | None = None,
     vocal_tracts: tuple[float, ...] | None = None,
+    tempo: float | None = None,
 ) -> bytes:
     """Return a recognizer file's bytes with another decoder and language model; ``made`` joins its provenance.
 
-    Confidences are calibrated for a decoder and a language model: with others, an earlier one is void. Priors and
-    vocal tracts stay where no others are given.
+    Confidences are calibrated for a decoder and a language model: with others, an earlier one is void. Priors, vocal
+    tracts and tempo stay where no others are given.
     """
     recognizer = load_recognizer(data, source)
     changed: dict[str, Any] = {"decoder": decoder, "calibration": calibration}
-    kept = {"token_priors": token_priors, "vocal_tracts": vocal_tracts}
+    kept = {"token_priors": token_priors, "vocal_tracts": vocal_tracts, "tempo": tempo}
     changed |= {name: value for name, value in kept.items() if value is not None}
     settings = recognizer.settings.model_copy(update=changed)
     provenance = {**read_metadata(data, source)["provenance"], **made}

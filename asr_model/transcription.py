@@ -19,6 +19,7 @@ from asr_model.memory import give_back_memory
 from asr_model.recognizer import Recognizer
 from asr_model.records import Layout, Segment, Transcript, Utterance, Word
 from asr_model.segmentation import SegmentationSettings, Segmenter
+from asr_model.tempo import Tempo
 from asr_model.vocal_tract import VocalTracts
 
 __all__ = ["Speech", "TranscribeSettings", "Transcriber"]
@@ -37,6 +38,8 @@ class TranscribeSettings(Settings):
     decoder: DecoderChoice = Tuned()
     vocal_tracts: VocalTracts | None = None
     """Speakers as whom each utterance is heard; None: as the recognizer was tuned. ``[1.0]`` is least work."""
+    tempo: Tempo | None = None
+    """How fast it is heard, 1 being as it was said; None: as the recognizer was tuned."""
     batch_frames: int = Field(default=12000, ge=1)
     """Feature frames recognized at once, padding included."""
     unit_minutes: float = Field(default=10.0, gt=0)

@@ -18,6 +18,7 @@ from asr_model.edits import align_words
 from asr_model.networks import CtcNetwork
 from asr_model.recognizer import Recognizer
 from asr_model.scoring import ErrorCounts, texts_by_group, word_errors
+from asr_model.tempo import Tempo
 from asr_model.vocal_tract import VocalTracts
 
 __all__ = ["Tried", "TuneSettings", "best_of", "calibrate", "measure_token_priors", "try_decoders"]
@@ -38,6 +39,8 @@ class TuneSettings(Settings):
     prior_weights: tuple[float, ...] = Field(default=(0.0, 0.3), min_length=1)
     vocal_tracts: VocalTracts | None = None
     """Of the speakers that each utterance is heard as; None: the recognizer's own. ``[0.9, 1.0, 1.1]`` may help."""
+    tempi: tuple[Tempo, ...] | None = Field(default=None, min_length=1)
+    """How fast each utterance is heard: all of these are tried; None: the recognizer's own. ``[0.85, 1.0]``."""
     balance: str | None = Field(default=None, min_length=1)
     """A column of the shards: each of its values counts alike, however many words it has. None: every word does."""
     batch_frames: int = Field(default=12000, ge=1)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from asr_model.recognizer import Recognizer, RecognizerSettings, load_recognizer, recognizer_file, save_recognizer
 
-UNEQUAL = {"decoder", "calibration", "token_priors", "vocal_tracts"}
+UNEQUAL = {"decoder", "calibration", "token_priors", "vocal_tracts", "tempo"}
 """Settings that may differ: those of the average are as in a new recognizer."""
 
 

@@ -13,7 +13,6 @@ import torch
 
 import pipelines.io as io
 from asr_model.config import SettingsError
-from asr_model.decoding import DecoderChoice
 from asr_model.external import WHISPER, Whisper, load_whisper
 from asr_model.recognizer import Recognizer, load_recognizer, recognizer_file
 from asr_model.records import Failure, Transcript, to_table
@@ -34,7 +33,7 @@ def settle_decoder(settings: TranscribeSettings, recognizer: str | None) -> Tran
     Raises:
         SettingsError: the recognizer cannot be decoded that way.
     """
-    decoder = _recognizer(recognizer, settings.decoder, settings.vocal_tracts).decoder
+    decoder = _recognizer(recognizer, settings).decoder
     return settings.model_copy(update={"decoder": decoder})
 
 
@@ -42,7 +41,7 @@ def job_of(source: str, recognizer: str | None, output: str, settings: Transcrib
     """Return the job that transcribes ``source`` into ``output``; ``recognizer`` None is the shipped one."""
     identity = {
         "settings": identifying(settings),
-        "recognizer": _recognizer(recognizer, settings.decoder, settings.vocal_tracts).digest,
+        "recognizer": _recognizer(recognizer, settings).digest,
     }
     return Job(
         "transcribe", source, output, settings.unit_minutes * 60, settings.max_failure_rate, identity, settings.corpus
@@ -59,7 +58,7 @@ def transcribe_unit(unit: Unit, recognizer: str | None, settings: TranscribeSett
     """Yield the transcripts of a unit, in the order of its recordings and their channels."""
     # One thread, whatever the machine: the number of threads changes the last bits of a result.
     torch.set_num_threads(1)
-    loaded = _recognizer(recognizer, settings.decoder, settings.vocal_tracts)
+    loaded = _recognizer(recognizer, settings)
     speeches: list[Speech] = []
     failures: list[Failure] = []
     transcriber = Transcriber(loaded, settings)
@@ -92,15 +91,14 @@ def _manifest_lines(paths: list[str]) -> Iterator[str]:
 
 
 @functools.lru_cache(maxsize=1)
-def _recognizer(
-    path: str | None, decoder: DecoderChoice, vocal_tracts: tuple[float, ...] | None
-) -> Recognizer | Whisper:
+def _recognizer(path: str | None, settings: TranscribeSettings) -> Recognizer | Whisper:
     """Return the recognizer, loaded once in a worker process; None is the shipped one, wherever it lies there."""
     if path and path.startswith(WHISPER):
-        if vocal_tracts:
-            raise SettingsError("vocal_tracts: found some, wanted null for Whisper")
-        return load_whisper(path.removeprefix(WHISPER), decoder)
+        for name in ("vocal_tracts", "tempo"):
+            if getattr(settings, name) is not None:
+                raise SettingsError(f"{name}: found {getattr(settings, name)}, wanted null for Whisper")
+        return load_whisper(path.removeprefix(WHISPER), settings.decoder)
     file_path = recognizer_file(path or shipped_recognizer())
     with io.open_file(file_path) as file:
-        loaded = load_recognizer(file.read(), file_path).with_decoder(decoder)
-    return loaded.hearing_as(vocal_tracts) if vocal_tracts else loaded
+        loaded = load_recognizer(file.read(), file_path).with_decoder(settings.decoder)
+    return loaded.hearing_as(settings.vocal_tracts, settings.tempo)

@@ -28,7 +28,7 @@ RECOGNIZER_FILE = "recognizer.safetensors"
 def tune_recognizer(
     shards: str, recognizer: str, output: str, settings: TuneSettings, overwrite: bool
 ) -> dict[str, Any]:
-    """Try decoders on the dev split of ``shards``, print their word error rates, and write the tuned recognizer.
+    """Try tempi and decoders on the dev split of ``shards``, print word error rates, and write the tuned recognizer.
 
     Its confidences are calibrated on the same utterances.
 
@@ -56,14 +56,16 @@ def tune_recognizer(
             groups.append(str(columns[settings.balance]) if settings.balance else "")
             features.append(from_bytes(example.features, example.num_frames, loaded.settings.features.dtype))
             references.append(normalize_text(example.text))
-    if settings.vocal_tracts:
-        loaded = loaded.hearing_as(settings.vocal_tracts)
-    log_probs = loaded.log_probs(features, settings.batch_frames)
-    priors = measure_token_priors(log_probs)
-    loaded = replace(loaded, settings=loaded.settings.model_copy(update={"token_priors": priors}))
-    tried = try_decoders(loaded, log_probs, references, groups, settings)
-    best, greedy = best_of(tried), tried[0]
-    _show(tried, settings, best)
+    trials = []
+    for tempo in settings.tempi or (loaded.settings.tempo,):
+        heard = loaded.hearing_as(settings.vocal_tracts, tempo)
+        log_probs = heard.log_probs(features, settings.batch_frames)
+        priors = measure_token_priors(log_probs)
+        heard = replace(heard, settings=heard.settings.model_copy(update={"token_priors": priors}))
+        tried = try_decoders(heard, log_probs, references, groups, settings)
+        _show(tried, settings, tempo)
+        trials.append((best_of(tried), tried[0], heard.settings))
+    best, greedy, hearing = min(trials, key=lambda trial: trial[0].wer or 0.0)
     figures: dict[str, Any] = {"wer": best.wer, "greedy_wer": greedy.wer, "num_words": _num_words(best)}
     if settings.balance:
         figures["wer_by_group"] = {group: counts.rate for group, counts in best.errors.items()}
@@ -71,10 +73,14 @@ def tune_recognizer(
     io.claim_folder(output, {"verb": "tune", **identity}, overwrite)
     made = {"tuning": {**identity, **figures}}
     calibration = calibrate(best.hypotheses, references)
-    model, tracts = loaded.language_model, loaded.settings.vocal_tracts
-    tuned = change_recognizer(data, path, best.decoder, model, made, calibration, priors, tracts)
+    hears = (hearing.token_priors, hearing.vocal_tracts, hearing.tempo)
+    tuned = change_recognizer(data, path, best.decoder, loaded.language_model, made, calibration, *hears)
     io.write_file(io.join(output, RECOGNIZER_FILE), tuned)
-    found = {"decoder": best.decoder.model_dump(mode="json"), "calibration": calibration.model_dump(mode="json")}
+    found = {
+        "decoder": best.decoder.model_dump(mode="json"),
+        "tempo": hearing.tempo,
+        "calibration": calibration.model_dump(mode="json"),
+    }
     io.write_json(io.join(output, io.SUCCESS_FILE), {"verb": "tune", **identity, **figures, **found})
     return {**figures, **found}
 
@@ -93,15 +99,17 @@ def _num_words(tried: Tried) -> int:
     return sum(counts.num_reference for counts in tried.errors.values())
 
 
-def _show(tried: Sequence[Tried], settings: TuneSettings, best: Tried) -> None:
+def _show(tried: Sequence[Tried], settings: TuneSettings, tempo: float) -> None:
     """Print the word error rates, a row for both weights of probabilities and a column for each word_score."""
+    best = best_of(tried)
     table = Table("prior_weight", "lm_weight", *(f"word_score {score:g}" for score in sorted(settings.word_scores)))
     rows: dict[tuple[float, float], list[str]] = {}
     for one in tried:
         text = "undefined" if one.wer is None else f"{one.wer:.2%}"
         if isinstance(one.decoder, Greedy):
             mean = f", mean of {len(one.errors)} groups" if settings.balance else ""
-            table.title = f"word error rate on {_num_words(one)} words{mean}; greedy {text}; * is the best"
+            heard = f" at tempo {tempo:g}" if settings.tempi else ""
+            table.title = f"word error rate on {_num_words(one)} words{heard}{mean}; greedy {text}; * is the best"
         else:
             row = rows.setdefault((one.decoder.prior_weight, one.decoder.lm_weight), [])
             row.append(f"{text} *" if one is best else text)

@@ -39,7 +39,7 @@ ORDER = [
     {"alternatives", "captions", "groups", "nist", "normalization"},
     {"alignment", "calibration", "ngrams", "language_model", "prefix_beam"},
     {"channels", "sounds", "telephone"},
-    {"augment", "conditioning", "features", "decoding", "scoring", "spec_augment", "vocal_tract"},
+    {"augment", "conditioning", "features", "decoding", "scoring", "spec_augment", "tempo", "vocal_tract"},
     {"confusions", "significance", "tally"},
     {"marks"},
     {"summary"},

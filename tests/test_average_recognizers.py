@@ -19,7 +19,7 @@ def two(recognizer_folder, tmp_path):
     network = build_network(settings.network, settings.features.num_features, settings.alphabet.size)
     second = tmp_path / "second.safetensors"
     uniform = (1 / settings.alphabet.size,) * settings.alphabet.size
-    found = {"calibration": Calibration(slope=0.5), "token_priors": uniform, "vocal_tracts": (0.9, 1.1)}
+    found = {"calibration": Calibration(slope=0.5), "token_priors": uniform, "vocal_tracts": (0.9, 1.1), "tempo": 0.9}
     tuned = settings.model_copy(update=found)
     second.write_bytes(save_recognizer(tuned, network.state_dict(), {}))
     return first, second
@@ -39,7 +39,7 @@ def test_every_weight_is_the_mean_by_shares(two, tmp_path):
         torch.testing.assert_close(weight, wanted)
     assert (made.settings.decoder, made.settings.calibration) == (Greedy(), Calibration())
     assert made.settings.token_priors is None
-    assert made.settings.vocal_tracts == (1.0,)
+    assert (made.settings.vocal_tracts, made.settings.tempo) == ((1.0,), 1.0)
     parts = read_metadata(data, "made")["provenance"]["average"]
     assert parts == [{"recognizer": one.digest, "share": 0.25}, {"recognizer": other.digest, "share": 0.75}]
 

@@ -23,6 +23,7 @@ from asr_model.recognizer import (
     recognizer_file,
     save_recognizer,
 )
+from asr_model.tempo import change_tempo
 
 
 @pytest.fixture(scope="module")
@@ -108,9 +109,25 @@ def test_several_vocal_tracts_are_heard_as_their_mean(data):
     assert again.settings.vocal_tracts == (0.9, 1.1)
 
 
+def test_a_slower_tempo_takes_more_and_shorter_steps_and_stays_in_the_file(data):
+    features = [np.random.default_rng(0).normal(size=(length, 20)).astype(np.float32) for length in (40, 55)]
+    known = load_recognizer(data, "file")
+    changed = change_recognizer(data, "file", Greedy(), None, {}, tempo=0.8)
+    slower = load_recognizer(changed, "file")
+    assert slower.step_seconds == pytest.approx(0.8 * known.step_seconds)
+    heard = known.log_probs([change_tempo(array, 0.8) for array in features])
+    for one, other in zip(slower.log_probs(features), heard, strict=True):
+        assert torch.equal(one, other)
+    again = load_recognizer(change_recognizer(changed, "file", Greedy(), None, {}), "file")
+    assert again.settings.tempo == 0.8
+    samples = [np.random.default_rng(1).normal(size=size).astype(np.float32) for size in (4000, 9000)]
+    assert slower.recognize(samples) == [slower.recognize([one])[0] for one in samples]
+    assert slower.recognize(samples) != known.recognize(samples)
+
+
 def test_a_recognizer_of_before_there_was_conditioning_does_none(data):
     settings = read_metadata(data, "file")["settings"]
-    del settings["conditioning"]
+    del settings["conditioning"], settings["tempo"]
     old = save(load(data), {"beamscribe": json.dumps({"settings": settings, "provenance": {}})})
     assert load_recognizer(old, "file").settings.conditioning == Conditioning()
 

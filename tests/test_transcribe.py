@@ -148,7 +148,25 @@ def test_speakers_as_whom_is_heard_are_the_recognizer_s_own_or_others(archive, r
     }
     assert heard["once"] == heard["plain"] != heard["several"]
     assert main(arguments(source, tmp_path / "none", "whisper:folder", *once)) == 2
-    assert "wanted null for Whisper" in capsys.readouterr().err
+    assert "vocal_tracts: found (1.0,), wanted null for Whisper" in capsys.readouterr().err
+
+
+def test_a_tempo_is_the_recognizer_s_own_or_another(archive, recognizer_folder, tmp_path, capsys):
+    data = (recognizer_folder / "recognizer.safetensors").read_bytes()
+    slower = tmp_path / "slower.safetensors"
+    slower.write_bytes(change_recognizer(data, "file", Greedy(), None, {}, tempo=0.7))
+    source = archive / "*.wav"
+    heard = {}
+    for name, path, more in (
+        ("own", slower, []),
+        ("asked", recognizer_folder, ["--set", "tempo=0.7"]),
+        ("plain", recognizer_folder, []),
+    ):
+        assert main(arguments(source, tmp_path / name, path, *more)) == 0
+        heard[name] = [(row["pred_text"], row["words"]) for row in transcripts(tmp_path / name)]
+    assert heard["own"] == heard["asked"] != heard["plain"]
+    assert main(arguments(source, tmp_path / "none", "whisper:folder", "--set", "tempo=1.0")) == 2
+    assert "tempo: found 1.0, wanted null for Whisper" in capsys.readouterr().err
 
 
 def test_a_beam_without_a_language_model_is_refused_before_any_work(archive, recognizer_folder, tmp_path, capsys):

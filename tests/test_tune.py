@@ -74,6 +74,19 @@ def test_vocal_tracts_are_tuned_for_and_stay_in_the_recognizer(shards, with_word
     assert three.token_priors == again.token_priors != one.token_priors
 
 
+def test_all_tempi_are_tried_and_the_best_stays_in_the_recognizer(shards, with_words, tmp_path, capsys):
+    found = {}
+    for name, tempi in {"half": "[0.5]", "own": "null", "both": "[0.5, 1.0]"}.items():
+        assert tune(shards, with_words, tmp_path / name, "--set", f"tempi={tempi}") == 0
+        found[name] = json.loads((tmp_path / name / "_SUCCESS").read_text())
+        data = (tmp_path / name / "recognizer.safetensors").read_bytes()
+        assert load_recognizer(data, name).settings.tempo == found[name]["tempo"]
+    assert capsys.readouterr().out.count("at tempo 0.5") == 2
+    assert (found["half"]["tempo"], found["own"]["tempo"]) == (0.5, 1.0)
+    better = min(found["half"], found["own"], key=lambda one: one["wer"])
+    assert {**found["both"], "settings": None} == {**better, "settings": None}
+
+
 def test_shards_of_other_features_or_without_a_dev_split_are_refused(archive, with_words, tmp_path, capsys):
     command = ["featurize", "--input", str(archive / "references.jsonl"), "--direct_num_workers=1"]
     others = ["--set", FRONT_END, "--set", "features.n_mels=10", "--set", "split.dev=1"]
