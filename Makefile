@@ -42,9 +42,10 @@ bench: $(INSTALLED)
 TRAIN_TOGETHER := $(BIN)/torchrun --nproc_per_node=2 -m pipelines train --config configs/train-recognizer-further.yaml \
 	--set learning_rate=8.0e-4 --set batches.batch_frames=3000 --set batches_per_step=2
 
-# A recognizer like examples/recognizer, from folders of speech of the form of DATA; a night on one core. A first one, of
+# A recognizer like examples/recognizer, from folders of speech of the form of DATA; a night on two cores. A first one, of
 # connected speech and digits alone, aligns: its words are strung together with pauses for the second. The third learns
-# from two views of each utterance, and two more go on so from means, and two that hear noise; a mean is kept.
+# from two views of each utterance, and two more go on so from means, and two that hear noise. From a mean, the last one
+# goes on with a third LSTM layer, faster frames and many tempi.
 recognizer: $(INSTALLED)
 	$(BIN)/python examples/recordings.py --training build/prompts
 	$(BIN)/python examples/training_corpus.py --data $(DATA) --prompts build/prompts \
@@ -72,11 +73,16 @@ recognizer: $(INSTALLED)
 	$(BIN)/python examples/average_recognizers.py --shares 0.5,0.5 --output runs/half runs/of-three runs/sixth
 	$(TRAIN_TOGETHER) --init runs/half --input build/shards --set seed=12 --set epochs=3 --output runs/seventh
 	$(BIN)/python examples/average_recognizers.py --shares 0.3,0.7 --output runs/of-all runs/of-three runs/seventh
-	$(BIN)/beamscribe lm --set distinct=true --input build/shards --dev build/shards --attach runs/of-all \
+	$(BIN)/beamscribe featurize --config configs/featurize-recognizer-further.yaml --input build/strings/manifest.jsonl \
+		--output build/further
+	$(TRAIN_TOGETHER) --init runs/of-all --input build/further --set network.lstm_layers=3 --set seed=13 --set epochs=8 \
+		--set learning_rate=1.2e-3 --set batches.batch_frames=3800 --set spec_augment.max_tempo_change=0.3 \
+		--output runs/eighth
+	$(BIN)/beamscribe lm --set distinct=true --input build/further --dev build/further --attach runs/eighth \
 		--output runs/with-words
 	$(BIN)/beamscribe tune --set beam_size=50 --set balance=corpus --set 'lm_weights=[1.25,1.5]' \
 		--set 'word_scores=[0.0,0.5]' --set 'prior_weights=[0.3,0.4]' --set 'vocal_tracts=[0.9,1.0,1.1]' \
-		--recognizer runs/with-words --input build/shards --output runs/recognizer
+		--set 'tempi=[0.8,0.85,0.9,1.0]' --recognizer runs/with-words --input build/further --output runs/recognizer
 
 clean:
 	rm -rf build .venv *.egg-info
