@@ -22,8 +22,7 @@ def take_over(network: Network, settings: RecognizerSettings, initial: Recognize
         RecognizerError: the recognizer's features are others, or its network is deeper, or of another kind or other
             sizes.
     """
-    known, wanted_features = (it.features.model_dump(exclude={"hop_length"}) for it in (initial.settings, settings))
-    _check("features", known, wanted_features)
+    _check("features", *(it.features.model_dump(exclude={"hop_length"}) for it in (initial.settings, settings)))
     ours, theirs = dict(network.named_parameters()), dict(initial.network.named_parameters())
     same = ours.keys() >= theirs.keys() and all(
         ours[name].shape[1:] == theirs[name].shape[1:]

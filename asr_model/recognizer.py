@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -47,6 +47,8 @@ __all__ = [
     "recognizer_file",
     "save_recognizer",
 ]
+
+Heard = TypeVar("Heard")
 
 METADATA_KEY = "beamscribe"
 LANGUAGE_MODEL = "language_model"
@@ -144,32 +146,35 @@ class Recognizer:
         """
         rate = self.settings.features.sample_rate
         conditioned = [condition(samples, rate, self.settings.conditioning) for samples in segments]
-        features = [
-            change_tempo(compute_features(samples, self.settings.features), self.settings.tempo)
-            for samples in conditioned
-        ]
-        hypotheses: dict[int, Hypothesis] = {}
-        for batch in _batches([len(array) for array in features], batch_frames):
-            hypotheses.update(zip(batch, self._recognize_batch([features[i] for i in batch]), strict=True))
-        return [hypotheses[index] for index in range(len(features))]
+        features = [compute_features(samples, self.settings.features) for samples in conditioned]
+        return self._in_batches(features, batch_frames, self._recognize_batch)
 
     def log_probs(self, features: Sequence[NDArray[np.floating]], batch_frames: int = 12000) -> list[Tensor]:
         """Return the log-probabilities (S, V) of each segment's features (T, F); of networks trained by CTC."""
+        return self._in_batches(features, batch_frames, self._log_probs_of_batch)
+
+    def _in_batches(
+        self,
+        features: Sequence[NDArray[np.floating]],
+        batch_frames: int,
+        hear: Callable[[list[NDArray[np.floating]]], list[Heard]],
+    ) -> list[Heard]:
+        """Return what ``hear`` makes of each segment's features (T, F) at the recognizer's tempo."""
         features = [change_tempo(array, self.settings.tempo) for array in features]
-        found: dict[int, Tensor] = {}
+        found: dict[int, Heard] = {}
         for batch in _batches([len(array) for array in features], batch_frames):
-            found.update(zip(batch, self._log_probs_of_batch([features[i] for i in batch]), strict=True))
+            found.update(zip(batch, hear([features[i] for i in batch]), strict=True))
         return [found[index] for index in range(len(features))]
 
     @torch.inference_mode()
-    def _recognize_batch(self, features: list[NDArray[np.float32]]) -> list[Hypothesis]:
+    def _recognize_batch(self, features: list[NDArray[np.floating]]) -> list[Hypothesis]:
         if not isinstance(self.network, CtcNetwork):
             return self.network.decode(*pad_features(features), self.settings.alphabet)
         hypotheses = [self.decode(log_probs) for log_probs in self._log_probs_of_batch(features)]
         return [calibrated(hypothesis, self.settings.calibration) for hypothesis in hypotheses]
 
     @torch.inference_mode()
-    def _log_probs_of_batch(self, features: Sequence[NDArray[np.floating]]) -> list[Tensor]:
+    def _log_probs_of_batch(self, features: list[NDArray[np.floating]]) -> list[Tensor]:
         padded, num_frames = pad_features(features)
         views = [self.network(stretch_bands(padded, tract), num_frames) for tract in self.settings.vocal_tracts]
         log_probs, num_steps = views[0]

@@ -73,8 +73,17 @@ def tune_recognizer(
     io.claim_folder(output, {"verb": "tune", **identity}, overwrite)
     made = {"tuning": {**identity, **figures}}
     calibration = calibrate(best.hypotheses, references)
-    hears = (hearing.token_priors, hearing.vocal_tracts, hearing.tempo)
-    tuned = change_recognizer(data, path, best.decoder, loaded.language_model, made, calibration, *hears)
+    tuned = change_recognizer(
+        data,
+        path,
+        best.decoder,
+        loaded.language_model,
+        made,
+        calibration,
+        token_priors=hearing.token_priors,
+        vocal_tracts=hearing.vocal_tracts,
+        tempo=hearing.tempo,
+    )
     io.write_file(io.join(output, RECOGNIZER_FILE), tuned)
     found = {
         "decoder": best.decoder.model_dump(mode="json"),
