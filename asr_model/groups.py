@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from asr_model.records import Transcript, Utterance
 
-__all__ = ["KNOWN_GROUPS", "NONE", "Grouping", "group_order", "group_value", "grouping"]
+__all__ = ["KNOWN_GROUPS", "NONE", "Grouping", "group_order", "grouping"]
 
 Grouping: TypeAlias = Callable[[Utterance, Transcript | None], dict[str, str]]
 """What gives the values that a pair has for some groups."""
@@ -23,7 +23,12 @@ _LEADING_NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 
 def grouping(names: tuple[str, ...]) -> Grouping:
-    """Return what gives the `group_value` of each name; rows that have all in common share the mapping."""
+    """Return what gives the value that a pair has for each group, ``none`` where it has none.
+
+    ``channel``, ``speaker``, ``codec``, ``sample_rate``; ``duration_band`` in seconds; ``level_band`` in decibels below
+    full scale, as a column ``level_db`` or else the transcript says; or a column of the reference, or else of the
+    transcript. Rows that have all values in common share the mapping.
+    """
     functions = [_function(name) for name in names]
 
     @lru_cache(maxsize=10_000)
@@ -31,16 +36,6 @@ def grouping(names: tuple[str, ...]) -> Grouping:
         return dict(zip(names, values, strict=True))
 
     return lambda reference, transcript: mapping(*[value(reference, transcript) for value in functions])
-
-
-def group_value(name: str, reference: Utterance, transcript: Transcript | None) -> str:
-    """Return the value that a pair has for the group ``name``, ``none`` where it has none.
-
-    ``channel``, ``speaker``, ``codec``, ``sample_rate``; ``duration_band`` in seconds; ``level_band`` in decibels below
-    full scale, as a column ``level_db`` or else the transcript says; or a column of the reference, or else of the
-    transcript.
-    """
-    return _function(name)(reference, transcript)
 
 
 def group_order(value: str) -> tuple[int, float, str]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SILENCE_DB", "LevelMeter", "Levels", "levels_of", "loudness_lufs", "peak_db", "rms_db"]
+__all__ = ["SILENCE_DB", "LevelMeter", "Levels", "loudness_lufs", "peak_db", "rms_db"]
 
 SILENCE_DB = -150.0
 """Level of digital silence, and of all that is below this (24 bits reach -144 dB)."""
@@ -22,13 +22,8 @@ class Levels(NamedTuple):
     rms_db: float
 
 
-def levels_of(samples: NDArray[np.float32]) -> Levels:
-    """Return the levels of (N,), to a hundredth of a decibel."""
-    return Levels(round(peak_db(samples), 2), round(rms_db(samples), 2))
-
-
 class LevelMeter:
-    """`levels_of` samples that come block after block."""
+    """The levels of samples that come block after block, to a hundredth of a decibel."""
 
     def __init__(self) -> None:
         self._peak = self._energy = 0.0

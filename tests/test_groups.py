@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from asr_model.groups import group_order, group_value
+from asr_model.groups import group_order, grouping
 from asr_model.records import Transcript, Utterance
 
 
@@ -28,20 +28,21 @@ def pair(duration=3.0, **extra):
     ],
 )
 def test_a_pair_has_a_value_for_each_group(name, value):
-    assert group_value(name, *pair(agent="Kim", level_db=-24.5)) == value
+    assert grouping((name,))(*pair(agent="Kim", level_db=-24.5)) == {name: value}
 
 
 def test_a_transcript_s_own_level_counts_where_no_column_says_another():
     reference, transcript = pair()
     heard = replace(transcript, rms_db=-41.0)
-    assert group_value("level_band", reference, heard) == "-50 to -40 dB"
-    assert group_value("level_band", pair(level_db=-24.5)[0], heard) == "-30 to -20 dB"
+    band = grouping(("level_band",))
+    assert band(reference, heard) == {"level_band": "-50 to -40 dB"}
+    assert band(pair(level_db=-24.5)[0], heard) == {"level_band": "-30 to -20 dB"}
 
 
 def test_a_lost_transcript_is_grouped_by_what_the_reference_says():
     reference = Utterance("a.wav", "a.wav", 0, "x", duration=90.0)
-    values = [group_value(name, reference, None) for name in ("channel", "duration_band", "codec", "level_band")]
-    assert values == ["0", "60 to 300 s", "none", "none"]
+    values = grouping(("channel", "duration_band", "codec", "level_band"))(reference, None)
+    assert list(values.values()) == ["0", "60 to 300 s", "none", "none"]
 
 
 def test_bands_are_in_the_order_of_their_numbers():
