@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from asr_model.config import SettingsError
 from pipelines.resources import config_file
@@ -76,10 +77,11 @@ def _parser() -> argparse.ArgumentParser:
             allow_abbrev=False,
         )
         sub.add_argument("--config", type=Path, help=f"settings (YAML; default: {config_file(name).name})")
-        if verb.takes_several:
-            sub.add_argument("input", nargs="+", metavar="FOLDER", help=verb.input_help)
+        several: dict[str, Any] = {"nargs": "+", "metavar": "FOLDER"} if verb.takes_several else {}
+        if verb.bare_input:
+            sub.add_argument("input", help=verb.input_help, **several)
         else:
-            sub.add_argument("--input", required=True, help=verb.input_help)
+            sub.add_argument("--input", required=True, help=verb.input_help, **several)
         for argument in verb.arguments:
             sub.add_argument(argument.flag, help=argument.help, **argument.more)
         sub.add_argument("--output", required=True, help=verb.output_help)

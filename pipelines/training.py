@@ -6,7 +6,7 @@ import hashlib
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -38,9 +38,9 @@ LINE_SECONDS = 60.0
 
 
 def train_on_shards(
-    shards: str, output: str, settings: TrainSettings, overwrite: bool, initial: str | None = None
+    shards: Sequence[str], output: str, settings: TrainSettings, overwrite: bool, initial: str | None = None
 ) -> dict[str, Any]:
-    """Train on a folder that `featurize` finished and leave the recognizer in ``output``; return the run's figures.
+    """Train on folders that `featurize` finished and leave the recognizer in ``output``; return the run's figures.
 
     Started by torchrun, every process calls it with the same arguments. ``initial`` is a recognizer to begin with.
 
@@ -51,20 +51,21 @@ def train_on_shards(
     """
     if io.is_url(output):
         raise io.InputError(f"--output {output}: wanted a local folder, checkpoints are written into it all the time")
-    success = io.read_success(shards, "featurize")
+    made = {folder: io.read_success(folder, "featurize") for folder in shards}
     train_files, dev_files = (
-        [io.join(shards, file) for file in success["files"] if file.startswith(f"{split}/")]
+        [io.join(folder, file) for folder in made for file in made[folder]["files"] if file.startswith(f"{split}/")]
         for split in ("train", "dev")
     )
     if not train_files:
-        raise io.InputError(f"{shards}: no utterances in the train split")
+        raise io.InputError(f"{', '.join(made)}: no utterances in the train split")
     features, conditioning = _front_end_of([*train_files, *dev_files])
     texts = _texts(train_files)
     alphabet = Alphabet.of([settings.alphabet] if settings.alphabet is not None else texts)
     kept = {text: count for text, count in texts.items() if alphabet.can_write(text)}
     total_frames, total_rows = (sum(count[axis] for count in kept.values()) for axis in (0, 1))
     if not any(kept):
-        raise io.InputError(f"{shards}: no text to train on with the alphabet {''.join(alphabet.characters)!r}")
+        characters = "".join(alphabet.characters)
+        raise io.InputError(f"{', '.join(made)}: no text to train on with the alphabet {characters!r}")
     outside = sum(rows for _, rows in texts.values()) - total_rows
     if settings.num_pieces:
         alphabet = _pieces(kept, settings.num_pieces)
@@ -80,14 +81,18 @@ def train_on_shards(
         }
         if processes.is_first:
             digests = _digests([*train_files, *dev_files])
-            io.claim_folder(output, {"verb": "train", "input": shards, "shards": digests, **identity}, overwrite)
+            io.claim_folder(output, {"verb": "train", "input": list(made), "shards": digests, **identity}, overwrite)
             io.write_file(io.join(output, SETTINGS_FILE), format_yaml(settings.model_dump(mode="json")).encode())
             if outside:
                 found = "".join(sorted(set().union(*texts.keys() - kept.keys()) - set(alphabet.characters)))
                 print(f"train: {outside} utterances left out, {found!r} is outside the alphabet", file=sys.stderr)
         processes.gather(None)  # the folder is this run's before any process looks into it
         corpus = Corpus(train_files, dev_files, total_frames, io.open_file)
-        provenance = {"shards": success, "train": settings.model_dump(mode="json"), "initial": identity["initial"]}
+        provenance = {
+            "shards": list(made.values()),
+            "train": settings.model_dump(mode="json"),
+            "initial": identity["initial"],
+        }
         with _display(processes.is_first) as show:
             figures = train(settings, recognizer, corpus, Path(output), show, provenance, processes, begin_with)
         figures["outside_alphabet"] = outside

@@ -44,7 +44,9 @@ class Verb:
     run: Callable[[argparse.Namespace, PipelineOptions], str]
     arguments: tuple[Argument, ...] = ()
     takes_several: bool = False
-    """Whether the inputs are given one after the other, without a flag."""
+    """Whether there may be several inputs, one after the other."""
+    bare_input: bool = False
+    """Whether inputs are given without a flag."""
 
 
 def run_featurize(parsed: argparse.Namespace, options: PipelineOptions) -> str:
@@ -171,11 +173,12 @@ VERBS = {
     ),
     "train": Verb(
         "Train a recognizer on shards.",
-        "folder that featurize wrote",
+        "folders that featurize wrote, one or several",
         "folder of the run: checkpoints, metrics.jsonl, recognizer.safetensors",
         "beamscribe train --input build/shards --output runs/first --set epochs=20 --set precision=bfloat16",
         run_train,
         (Argument("--init", "recognizer to begin with instead of random weights; the alphabet may be another"),),
+        takes_several=True,
     ),
     "lm": Verb(
         "Train a language model on texts, and give it to a recognizer.",
@@ -237,6 +240,7 @@ VERBS = {
         "beamscribe compare build/report-before build/report-now --output build/comparison",
         run_compare,
         takes_several=True,
+        bare_input=True,
     ),
 }
 

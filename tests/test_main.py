@@ -74,7 +74,7 @@ def test_a_command_that_is_not_whole_is_wrong_usage(arguments, capsys):
 def test_an_input_that_is_not_there_is_wrong_usage(verb, tmp_path, capsys):
     more = [part for a in VERBS[verb].arguments if a.more.get("required") for part in (a.flag, str(tmp_path / "none"))]
     none = str(tmp_path / "none")
-    source = [none, none] if VERBS[verb].takes_several else ["--input", none]
+    source = [none, none] if VERBS[verb].bare_input else ["--input", none]
     assert main([verb, *source, "--output", str(tmp_path / "out"), *more]) == 2
     assert str(tmp_path / "none") in capsys.readouterr().err
 

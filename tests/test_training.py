@@ -146,7 +146,7 @@ def test_a_run_is_made_again_from_what_lies_in_its_folder(shards, tmp_path):
     assert train(shards, tmp_path / "first", "--set", "seed=7") == 0
     made_of = json.loads((tmp_path / "first" / "_RUN.json").read_text())
     settings = str(tmp_path / "first" / "train.yaml")
-    again = ["train", "--config", settings, "--input", made_of["input"], "--output", str(tmp_path / "again")]
+    again = ["train", "--config", settings, "--input", *made_of["input"], "--output", str(tmp_path / "again")]
     assert main(again) == 0
     assert json.loads((tmp_path / "again" / "_RUN.json").read_text()) == made_of
     first, second = (
@@ -154,6 +154,21 @@ def test_a_run_is_made_again_from_what_lies_in_its_folder(shards, tmp_path):
     )
     assert first == second
     assert (tmp_path / "first" / "training.png").exists()
+
+
+def test_several_folders_of_shards_train_one_recognizer(shards, tmp_path, capsys):
+    other = tmp_path / "other"
+    shutil.copytree(shards, other)
+    assert train(shards, tmp_path / "one") == 0
+    several = arguments(shards, tmp_path / "both")
+    several.insert(several.index(str(shards)), str(other))
+    assert main(several) == 0
+    one, both = (json.loads((tmp_path / name / "_SUCCESS").read_text()) for name in ("one", "both"))
+    assert both["steps"] > one["steps"]
+    assert json.loads((tmp_path / "both" / "_RUN.json").read_text())["input"] == [str(other), str(shards)]
+    shutil.rmtree(other)
+    assert main(several) == 2
+    assert f"{other}: no finished output of featurize" in capsys.readouterr().err
 
 
 def test_a_run_on_shards_that_changed_since_is_not_resumed(shards, tmp_path, capsys):

@@ -17,7 +17,7 @@ def test_every_verb_has_default_settings_and_documented_arguments(verb):
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_verb_s_own_arguments_are_parsed_and_those_of_others_are_not(verb):
     given = [part for argument in VERBS[verb].arguments for part in (argument.flag, "0")]
-    source = ["a"] if VERBS[verb].takes_several else ["--input", "a"]
+    source = ["a"] if VERBS[verb].bare_input else ["--input", "a"]
     parsed, rest = _parser().parse_known_args([verb, *source, "--output", "b", *given])
     assert rest == []
     assert all(hasattr(parsed, a.flag.strip("-").replace("-", "_")) for a in VERBS[verb].arguments)
