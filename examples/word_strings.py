@@ -1,10 +1,12 @@
 """Compose strings of words with pauses between them, as people spell and count on the telephone, of a training corpus.
 
 Connected speech is cut into its words where a first recognizer aligns them; each speaker's words, and recordings of a
-single word, are strung together anew: letters, digits, and whole utterances spoken word by word.
+single word, are strung together anew: letters, digits, and whole utterances spoken word by word. Or with none between
+them (--close), as fast speakers spell.
 
 Example:
     python examples/word_strings.py --corpus build/corpus.jsonl --recognizer runs/first --output build/strings
+    python examples/word_strings.py --close --corpus build/corpus.jsonl --recognizer runs/first --output build/close
 """
 
 from __future__ import annotations
@@ -44,6 +46,8 @@ SPEEDS = 0.8, 1.15
 """Of a string's voice: other vocal tracts, and words said slowly, as they are when said alone."""
 PAUSE_SECONDS = 0.05, 0.8
 """Before, between and after words; short ones are more frequent, evenly over their logarithms."""
+CLOSE_SECONDS = 0.0, 0.03
+"""Between words that follow upon each other."""
 SILENT = 0.3
 """Part of the strings whose pauses are digital silence, not noise."""
 LEVEL = 0.06
@@ -66,10 +70,11 @@ class Piece:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write the strings as FLAC files and their manifest, with the rows of the corpus before them."""
+    """Write the strings as FLAC files and their manifest; before those with pauses the rows of the corpus."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", type=Path, required=True, help="manifest that training_corpus.py wrote")
     parser.add_argument("--recognizer", required=True, help="recognizer that aligns, or the folder that holds it")
+    parser.add_argument("--close", action="store_true", help="no pauses, and no rows of the corpus in the manifest")
     parser.add_argument("--output", type=Path, required=True, help="folder for manifest.jsonl and audio/")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
@@ -80,8 +85,10 @@ def main(arguments: list[str] | None = None) -> int:
         row["audio_filepath"] = str((options.corpus.parent / row["audio_filepath"]).resolve())
     (options.output / "audio").mkdir(parents=True, exist_ok=True)
     strings = compose([row for row in rows if row["split"] == "train"], recognizer)
-    made = [write(options.output, *string, recognizer.settings.features.sample_rate) for string in strings]
-    (options.output / "manifest.jsonl").write_text("".join(json.dumps(r) + "\n" for r in [*rows, *made]), "utf-8")
+    rate = recognizer.settings.features.sample_rate
+    made = [write(options.output, *string, rate, options.close) for string in strings]
+    listed = made if options.close else [*rows, *made]
+    (options.output / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in listed), "utf-8")
     print(f"{len(made)} strings, {sum(row['duration'] for row in made) / 3600:.2f} h → {options.output}")
     return 0
 
@@ -155,22 +162,25 @@ def _quietest(samples: Samples, rate: int, start: int, end: int) -> tuple[int, i
     return place, place
 
 
-def write(folder: Path, name: str, speaker: str, pieces: list[Piece], rate: int) -> dict[str, Any]:
-    """Write a string of words as a FLAC file and return its manifest row."""
+def write(folder: Path, name: str, speaker: str, pieces: list[Piece], rate: int, close: bool) -> dict[str, Any]:
+    """Write a string of words, ``close`` or with pauses between them, as a FLAC file and return its manifest row."""
     draw = np.random.default_rng(list(name.encode()))
     speed = draw.uniform(*SPEEDS)
 
-    def pause() -> Samples:
-        return np.zeros(round(float(np.exp(draw.uniform(*np.log(PAUSE_SECONDS)))) * rate), np.float32)
+    def pause(between_words: bool) -> Samples:
+        seconds = np.exp(draw.uniform(*np.log(PAUSE_SECONDS)))
+        if close and between_words:
+            seconds = draw.uniform(*CLOSE_SECONDS)
+        return np.zeros(round(float(seconds) * rate), np.float32)
 
-    parts = [pause()]
-    for piece in pieces:
+    parts = [pause(between_words=False)]
+    for number, piece in enumerate(pieces, 1):
         said = resample(piece.samples, round(rate * speed), rate)
         from_edge = np.minimum(np.arange(len(said)), np.arange(len(said))[::-1])
         fade = np.minimum(1, from_edge / (FADE_SECONDS * rate))
         rms = float(np.sqrt(np.mean(np.square(said, dtype=np.float64)))) if len(said) else 1.0
         gain = LEVEL / max(rms, 1e-5) * 10 ** (draw.uniform(-4, 4) / 20)
-        parts += [(said * fade * gain).astype(np.float32), pause()]
+        parts += [(said * fade * gain).astype(np.float32), pause(between_words=number < len(pieces))]
     samples = np.concatenate(parts)
     if draw.uniform() > SILENT:
         samples += draw.normal(0, LEVEL * 10 ** (-draw.uniform(30, 60) / 20), len(samples)).astype(np.float32)

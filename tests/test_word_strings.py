@@ -67,13 +67,22 @@ def test_a_recording_is_cut_at_the_pause_between_its_words():
     assert 1.3 < start / RATE < 1.5
 
 
-def test_words_keep_their_order_and_silence_lies_between_them(tmp_path):
+def test_close_strings_are_listed_alone_and_shorter(rows, output, recognizer_folder, tmp_path):
+    arguments = ["--corpus", str(rows), "--recognizer", str(recognizer_folder), "--output", str(tmp_path)]
+    assert word_strings.main([*arguments, "--close"]) == 0
+    apart, close = manifest(output)[12:], manifest(tmp_path)
+    assert [row["text"] for row in close] == [row["text"] for row in apart]
+    assert sum(row["duration"] for row in close) < sum(row["duration"] for row in apart)
+
+
+@pytest.mark.parametrize("close", [False, True])
+def test_words_keep_their_order_and_silence_lies_between_them_or_none(tmp_path, close):
     tone = np.sin(2 * np.pi * 440 * np.arange(RATE // 2) / RATE).astype(np.float32)
     (tmp_path / "audio").mkdir()
-    row = word_strings.write(tmp_path, "x", "s", [Piece("a", tone), Piece("b", tone / 9)], RATE)
+    row = word_strings.write(tmp_path, "x", "s", [Piece("a", tone), Piece("b", tone / 9)], RATE, close)
     samples, _ = soundfile.read(row["audio_filepath"])
     assert row["text"] == "a b"
     loud = np.convolve(np.abs(samples) > 0.02, np.ones(80), mode="same") > 0
     edges = np.flatnonzero(np.diff(loud.astype(int)))
     assert len(edges) == 4  # two words of like level, apart
-    assert (edges[2] - edges[1]) / RATE > 0.05
+    assert ((edges[2] - edges[1]) / RATE > 0.05) is not close
