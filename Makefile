@@ -44,8 +44,8 @@ TRAIN_TOGETHER := $(BIN)/torchrun --nproc_per_node=2 -m pipelines train --config
 
 # A recognizer like examples/recognizer, from folders of speech of the form of DATA; a night on two cores. A first one, of
 # connected speech and digits alone, aligns: its words are strung together with pauses for the second. The third learns
-# from two views of each utterance, and two more go on so from means, and two that hear noise. From a mean, the last one
-# goes on with a third LSTM layer, faster frames and many tempi.
+# from two views of each utterance, and two more go on so from means, and two that hear noise. From a mean, one goes on
+# with a third LSTM layer, faster frames and many tempi, and the last one with strings that are spelled without pauses.
 recognizer: $(INSTALLED)
 	$(BIN)/python examples/recordings.py --training build/prompts
 	$(BIN)/python examples/training_corpus.py --data $(DATA) --prompts build/prompts \
@@ -78,11 +78,19 @@ recognizer: $(INSTALLED)
 	$(TRAIN_TOGETHER) --init runs/of-all --input build/further --set network.lstm_layers=3 --set seed=13 --set epochs=8 \
 		--set learning_rate=1.2e-3 --set batches.batch_frames=3800 --set spec_augment.max_tempo_change=0.3 \
 		--output runs/eighth
-	$(BIN)/beamscribe lm --set distinct=true --input build/further --dev build/further --attach runs/eighth \
+	$(BIN)/python examples/word_strings.py --close --corpus build/corpus.jsonl --recognizer runs/eighth --output build/close
+	$(BIN)/beamscribe featurize --config configs/featurize-recognizer-further.yaml --input build/close/manifest.jsonl \
+		--output build/close-shards
+	$(BIN)/beamscribe featurize --config configs/featurize-recognizer-cut.yaml --input build/first.jsonl --output build/cut
+	$(TRAIN_TOGETHER) --init runs/eighth --input build/further build/close-shards build/cut --set network.lstm_layers=3 \
+		--set seed=14 --set epochs=2 --set learning_rate=1.2e-3 --set batches.batch_frames=3800 \
+		--set spec_augment.max_tempo_change=0.3 --output runs/ninth
+	$(BIN)/python examples/average_recognizers.py --shares 0.35,0.65 --output runs/of-both runs/eighth runs/ninth
+	$(BIN)/beamscribe lm --set distinct=true --input build/further --dev build/further --attach runs/of-both \
 		--output runs/with-words
 	$(BIN)/beamscribe tune --set beam_size=50 --set balance=corpus --set 'lm_weights=[1.25,1.5]' \
 		--set 'word_scores=[0.0,0.5]' --set 'prior_weights=[0.3,0.4]' --set 'vocal_tracts=[0.9,1.0,1.1]' \
-		--set 'tempi=[0.8,0.85,0.9,1.0]' --recognizer runs/with-words --input build/further --output runs/recognizer
+		--set 'tempi=[0.85,0.92,1.0]' --recognizer runs/with-words --input build/further --output runs/recognizer
 
 clean:
 	rm -rf build .venv *.egg-info
