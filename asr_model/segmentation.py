@@ -27,7 +27,7 @@ class SegmentationSettings(Settings):
 
     threshold: float = Field(default=0.3, ge=0, le=1)
     """Where speech begins, on the way from the noise floor (0) to the loud parts (1), in decibels."""
-    min_pause_seconds: float = Field(default=0.6, gt=0)
+    min_pause_seconds: float = Field(default=0.9, gt=0)
     """Shorter pauses stay inside a segment."""
     padding_seconds: float = Field(default=0.5, ge=0)
     """What is kept of the pause on both sides."""
