@@ -32,8 +32,8 @@ def test_bursts_are_found_with_their_padding(level):
 
 
 def test_short_pauses_stay_inside():
-    assert len(found(recording((1, 2), (2.4, 3)))) == 1
-    assert len(found(recording((1, 2), (2.9, 4)))) == 2
+    assert len(found(recording((1, 2), (2.7, 3)))) == 1
+    assert len(found(recording((1, 2), (3.1, 4)))) == 2
 
 
 def test_clicks_are_no_speech():
@@ -95,7 +95,8 @@ def test_all_of_every_burst_is_inside_one_segment_when_none_is_too_long(seed):
     ids=["inside", "at the start", "at the end"],
 )
 def test_where_paddings_meet_the_cut_lies_in_the_pause(padding, bursts, seconds):
-    first, second = found(recording(*bursts, seconds=seconds), SegmentationSettings(padding_seconds=padding))
+    settings = SegmentationSettings(padding_seconds=padding, min_pause_seconds=0.6)
+    first, second = found(recording(*bursts, seconds=seconds), settings)
     (_, last_end), (next_start, _) = bursts
     assert last_end - 0.02 <= first[1] <= second[0] <= next_start + 0.02
 
@@ -140,4 +141,4 @@ def test_a_long_recording_without_pauses_loses_nothing_and_what_is_held_is_bound
     segmenter = Segmenter(RATE, SegmentationSettings(max_seconds=4.0))
     for at in range(0, len(samples), 1000):
         list(segmenter.add(samples[at : at + 1000]))
-        assert len(segmenter._held) <= 8.1 * RATE
+        assert len(segmenter._held) <= 8.5 * RATE
