@@ -41,6 +41,8 @@ bench: $(INSTALLED)
 
 TRAIN_TOGETHER := $(BIN)/torchrun --nproc_per_node=2 -m pipelines train --config configs/train-recognizer-further.yaml \
 	--set learning_rate=8.0e-4 --set batches.batch_frames=3000 --set batches_per_step=2
+DEEPER := --set network.lstm_layers=3 --set learning_rate=1.2e-3 --set batches.batch_frames=3800 \
+	--set spec_augment.max_tempo_change=0.3
 
 # A recognizer like examples/recognizer, from folders of speech of the form of DATA; a night on two cores. A first one, of
 # connected speech and digits alone, aligns: its words are strung together with pauses for the second. The third learns
@@ -75,16 +77,15 @@ recognizer: $(INSTALLED)
 	$(BIN)/python examples/average_recognizers.py --shares 0.3,0.7 --output runs/of-all runs/of-three runs/seventh
 	$(BIN)/beamscribe featurize --config configs/featurize-recognizer-further.yaml --input build/strings/manifest.jsonl \
 		--output build/further
-	$(TRAIN_TOGETHER) --init runs/of-all --input build/further --set network.lstm_layers=3 --set seed=13 --set epochs=8 \
-		--set learning_rate=1.2e-3 --set batches.batch_frames=3800 --set spec_augment.max_tempo_change=0.3 \
+	$(TRAIN_TOGETHER) $(DEEPER) --init runs/of-all --input build/further --set seed=13 --set epochs=8 \
 		--output runs/eighth
-	$(BIN)/python examples/word_strings.py --close --corpus build/corpus.jsonl --recognizer runs/eighth --output build/close
+	$(BIN)/python examples/word_strings.py --close --corpus build/corpus.jsonl --recognizer runs/eighth \
+		--output build/close
 	$(BIN)/beamscribe featurize --config configs/featurize-recognizer-further.yaml --input build/close/manifest.jsonl \
 		--output build/close-shards
 	$(BIN)/beamscribe featurize --config configs/featurize-recognizer-cut.yaml --input build/first.jsonl --output build/cut
-	$(TRAIN_TOGETHER) --init runs/eighth --input build/further build/close-shards build/cut --set network.lstm_layers=3 \
-		--set seed=14 --set epochs=2 --set learning_rate=1.2e-3 --set batches.batch_frames=3800 \
-		--set spec_augment.max_tempo_change=0.3 --output runs/ninth
+	$(TRAIN_TOGETHER) $(DEEPER) --init runs/eighth --input build/further build/close-shards build/cut --set seed=14 \
+		--set epochs=2 --output runs/ninth
 	$(BIN)/python examples/average_recognizers.py --shares 0.35,0.65 --output runs/of-both runs/eighth runs/ninth
 	$(BIN)/beamscribe lm --set distinct=true --input build/further --dev build/further --attach runs/of-both \
 		--output runs/with-words

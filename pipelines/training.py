@@ -53,7 +53,7 @@ def train_on_shards(
         raise io.InputError(f"--output {output}: wanted a local folder, checkpoints are written into it all the time")
     made = {folder: io.read_success(folder, "featurize") for folder in shards}
     train_files, dev_files = (
-        [io.join(folder, file) for folder in made for file in made[folder]["files"] if file.startswith(f"{split}/")]
+        [io.join(folder, file) for folder, one in made.items() for file in one["files"] if file.startswith(f"{split}/")]
         for split in ("train", "dev")
     )
     if not train_files:
