@@ -47,7 +47,8 @@ DEEPER := --set network.lstm_layers=3 --set learning_rate=1.2e-3 --set batches.b
 # A recognizer like examples/recognizer, from folders of speech of the form of DATA; a night on two cores. A first one, of
 # connected speech and digits alone, aligns: its words are strung together with pauses for the second. The third learns
 # from two views of each utterance, and two more go on so from means, and two that hear noise. From a mean, one goes on
-# with a third LSTM layer, faster frames and many tempi, and the last one with strings that are spelled without pauses.
+# with a third LSTM layer, faster frames and many tempi, then with strings that are spelled without pauses, and from a
+# mean again without them.
 recognizer: $(INSTALLED)
 	$(BIN)/python examples/recordings.py --training build/prompts
 	$(BIN)/python examples/training_corpus.py --data $(DATA) --prompts build/prompts \
@@ -87,7 +88,10 @@ recognizer: $(INSTALLED)
 	$(TRAIN_TOGETHER) $(DEEPER) --init runs/eighth --input build/further build/close-shards build/cut --set seed=14 \
 		--set epochs=2 --output runs/ninth
 	$(BIN)/python examples/average_recognizers.py --shares 0.35,0.65 --output runs/of-both runs/eighth runs/ninth
-	$(BIN)/beamscribe lm --set distinct=true --input build/further --dev build/further --attach runs/of-both \
+	$(TRAIN_TOGETHER) $(DEEPER) --init runs/of-both --input build/further build/cut --set seed=15 --set epochs=3 \
+		--output runs/tenth
+	$(BIN)/python examples/average_recognizers.py --shares 0.5,0.5 --output runs/averaged-last runs/of-both runs/tenth
+	$(BIN)/beamscribe lm --set distinct=true --input build/further --dev build/further --attach runs/averaged-last \
 		--output runs/with-words
 	$(BIN)/beamscribe tune --set beam_size=50 --set balance=corpus --set 'lm_weights=[1.25,1.5]' \
 		--set 'word_scores=[0.0,0.5]' --set 'prior_weights=[0.3,0.4]' --set 'vocal_tracts=[0.9,1.0,1.1]' \

@@ -168,10 +168,11 @@ def write(folder: Path, name: str, speaker: str, pieces: list[Piece], rate: int,
     speed = draw.uniform(*SPEEDS)
 
     def pause(between_words: bool) -> Samples:
-        seconds = np.exp(draw.uniform(*np.log(PAUSE_SECONDS)))
         if close and between_words:
             seconds = draw.uniform(*CLOSE_SECONDS)
-        return np.zeros(round(float(seconds) * rate), np.float32)
+        else:
+            seconds = float(np.exp(draw.uniform(*np.log(PAUSE_SECONDS))))
+        return np.zeros(round(seconds * rate), np.float32)
 
     parts = [pause(between_words=False)]
     for number, piece in enumerate(pieces, 1):
