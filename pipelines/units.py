@@ -274,12 +274,12 @@ def _read_receipt(path: str) -> Receipt | None:
 
 
 def _remove_leftovers(job: Job, receipts: list[Receipt]) -> None:
-    """Delete what an earlier run with more units or other failures, or one killed in writing, left in this folder."""
+    """Delete what an earlier run with more units or other failures left in this folder."""
     kept = {io.join(job.output, receipt.file) for receipt in receipts if receipt.file}
     kept |= {_receipt_path(job, receipt.number) for receipt in receipts}
     io.delete(
         path
-        for pattern in ("*/part-*.parquet", f"{UNITS_FOLDER}/*.json", "**.tmp")
+        for pattern in ("*/part-*.parquet", f"{UNITS_FOLDER}/*.json")
         for path, _ in io.list_folder(job.output, pattern)
         if path not in kept
     )

@@ -71,9 +71,11 @@ def test_a_folder_is_resumed_by_the_same_run_and_refused_to_others(tmp_path):
     io.claim_folder(folder, claim, overwrite=False)
     io.write_json(io.join(folder, io.SUCCESS_FILE), {"verb": "featurize"})
     io.write_file(io.join(folder, "train/part.parquet"), b"x")
+    io.write_file(io.join(folder, "train/.part.parquet.1.tmp"), b"x")
     io.claim_folder(folder, claim, overwrite=False)
     assert not io.exists(io.join(folder, io.SUCCESS_FILE))  # unfinished until it has finished again
     assert io.exists(io.join(folder, "train/part.parquet"))
+    assert not io.exists(io.join(folder, "train/.part.parquet.1.tmp"))
     other = {**claim, "settings": {"a": 2}}
     with pytest.raises(io.InputError, match=r"differing: settings"):
         io.claim_folder(folder, other, overwrite=False)
