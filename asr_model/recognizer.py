@@ -226,7 +226,7 @@ def change_recognizer(
     """Return a recognizer file's bytes with another decoder and language model; ``made`` joins its provenance.
 
     Confidences are calibrated for a decoder and a language model: with others, an earlier one is void. Priors, vocal
-    tracts and tempo stay where no others are given.
+    tracts and tempo stay where no others are given, and weights as they are stored.
     """
     recognizer = load_recognizer(data, source)
     changed: dict[str, Any] = {"decoder": decoder, "calibration": calibration}
@@ -234,7 +234,8 @@ def change_recognizer(
     changed |= {name: value for name, value in kept.items() if value is not None}
     settings = recognizer.settings.model_copy(update=changed)
     provenance = {**read_metadata(data, source)["provenance"], **made}
-    return save_recognizer(settings, recognizer.network.state_dict(), provenance, language_model)
+    weights = {name: tensor for name, tensor in load(data).items() if name != LANGUAGE_MODEL}
+    return save_recognizer(settings, weights, provenance, language_model)
 
 
 def load_recognizer(data: bytes, source: str) -> Recognizer:

@@ -1,6 +1,7 @@
 """Average the weights of recognizers that were trained on from one another (a model soup, Wortsman et al., 2022).
 
-The mean of two such networks often errs less than either, at the cost of one; `lm` and `tune` follow it.
+The mean of two such networks often errs less than either, at the cost of one; `lm` and `tune` follow it. Its weights
+are float16: half the size, and the same words.
 
 Example:
     python examples/average_recognizers.py --shares 0.35,0.65 --output runs/averaged examples/recognizer runs/second
@@ -47,7 +48,8 @@ def shown(recognizer: Recognizer) -> str:
 def average(recognizers: list[Recognizer], shares: list[float]) -> bytes:
     """Return a recognizer file's bytes, whose weights are the mean of those of ``recognizers`` by their ``shares``."""
     parts = [one.network.state_dict() for one in recognizers]
-    weights = {name: sum(share * part[name] for share, part in zip(shares, parts, strict=True)) for name in parts[0]}
+    means = {name: sum(share * part[name] for share, part in zip(shares, parts, strict=True)) for name in parts[0]}
+    weights = {name: mean.half() for name, mean in means.items()}
     settings = RecognizerSettings.model_validate_json(shown(recognizers[0]))
     made = {"average": [{"recognizer": one.digest, "share": s} for one, s in zip(recognizers, shares, strict=True)]}
     return save_recognizer(settings, weights, made)

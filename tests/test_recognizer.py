@@ -189,6 +189,16 @@ def test_saved_and_loaded_log_probabilities_and_digest_are_bit_for_bit_the_same(
     assert second.digest == first.digest
 
 
+def test_weights_stored_in_half_precision_stay_so(data):
+    first = load_recognizer(data, "file")
+    halves = {name: weight.half() for name, weight in first.network.state_dict().items()}
+    stored = save_recognizer(first.settings, halves, {})
+    changed = change_recognizer(stored, "file", Greedy(), None, {})
+    assert len(stored) < 0.7 * len(data)
+    assert all(torch.equal(tensor, halves[name]) for name, tensor in load(changed).items())
+    torch.testing.assert_close(log_probs(load_recognizer(changed, "file")), log_probs(first), rtol=0, atol=0.01)
+
+
 class Trap:
     """Unpickled, it leaves a file behind."""
 
