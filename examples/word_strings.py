@@ -75,6 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--corpus", type=Path, required=True, help="manifest that training_corpus.py wrote")
     parser.add_argument("--recognizer", required=True, help="recognizer that aligns, or the folder that holds it")
     parser.add_argument("--close", action="store_true", help="no pauses, and no rows of the corpus in the manifest")
+    parser.add_argument("--draw", type=int, default=0, help="another number draws other strings (default: 0)")
     parser.add_argument("--output", type=Path, required=True, help="folder for manifest.jsonl and audio/")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
@@ -84,7 +85,7 @@ def main(arguments: list[str] | None = None) -> int:
     for row in rows:
         row["audio_filepath"] = str((options.corpus.parent / row["audio_filepath"]).resolve())
     (options.output / "audio").mkdir(parents=True, exist_ok=True)
-    strings = compose([row for row in rows if row["split"] == "train"], recognizer)
+    strings = compose([row for row in rows if row["split"] == "train"], recognizer, options.draw)
     rate = recognizer.settings.features.sample_rate
     made = [write(options.output, *string, rate, options.close) for string in strings]
     listed = made if options.close else [*rows, *made]
@@ -93,8 +94,9 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def compose(rows: list[dict[str, Any]], recognizer: Recognizer) -> list[tuple[str, str, list[Piece]]]:
-    """Return (name, speaker, pieces) of every string that is made of ``rows``; the same ones every time."""
+def compose(rows: list[dict[str, Any]], recognizer: Recognizer, draw: int = 0) -> list[tuple[str, str, list[Piece]]]:
+    """Return (name, speaker, pieces) of every string that is made of ``rows``; the same ones for the same ``draw``."""
+    drawn = f"-{draw}" if draw else ""
     strings: list[tuple[str, str, list[Piece]]] = []
     owned: dict[tuple[str, str], list[Piece]] = defaultdict(list)
     for number, row in enumerate(rows):
@@ -105,18 +107,19 @@ def compose(rows: list[dict[str, Any]], recognizer: Recognizer) -> list[tuple[st
             kind = "letters" if piece.text in LETTERS else "digits" if piece.text in DIGITS else ""
             if kind:
                 owned[row["speaker"], kind].append(piece)
-        if len(pieces) > 1 and random.Random(f"apart/{number}").random() < SPOKEN_APART:
-            strings.append((f"apart-{number:05d}", row["speaker"], pieces))
+        if len(pieces) > 1 and random.Random(f"apart{drawn}/{number}").random() < SPOKEN_APART:
+            strings.append((f"apart{drawn}-{number:05d}", row["speaker"], pieces))
     for (speaker, kind), pieces in sorted(owned.items()):
-        draw = random.Random(f"{speaker}/{kind}")
+        chance = random.Random(f"{speaker}/{kind}{drawn}")
         of_word: dict[str, list[Piece]] = defaultdict(list)
         for piece in pieces:
             of_word[piece.text].append(piece)
         for number in range(round(len(pieces) * STRINGS_PER_WORD[kind])):
             # Rare words as often as frequent ones.
-            num_words = min(draw.randint(1, MAX_WORDS), draw.randint(1, MAX_WORDS))
-            words = [draw.choice(sorted(of_word)) for _ in range(num_words)]
-            strings.append((f"{kind}-{speaker}-{number:03d}", speaker, [draw.choice(of_word[word]) for word in words]))
+            num_words = min(chance.randint(1, MAX_WORDS), chance.randint(1, MAX_WORDS))
+            words = [chance.choice(sorted(of_word)) for _ in range(num_words)]
+            name = f"{kind}{drawn}-{speaker}-{number:03d}"
+            strings.append((name, speaker, [chance.choice(of_word[word]) for word in words]))
     return strings
 
 

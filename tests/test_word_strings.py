@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -56,6 +57,15 @@ def test_they_are_the_same_every_time(rows, output, recognizer_folder, tmp_path)
     word_strings.main(["--corpus", str(rows), "--recognizer", str(recognizer_folder), "--output", str(tmp_path)])
     for path in (output / "audio").iterdir():
         assert (tmp_path / "audio" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_another_draw_makes_other_strings(rows, output, recognizer_folder, tmp_path):
+    arguments = ["--corpus", str(rows), "--recognizer", str(recognizer_folder), "--output", str(tmp_path)]
+    word_strings.main([*arguments, "--draw", "1"])
+    first, second = manifest(output)[12:], manifest(tmp_path)[12:]
+    assert [row["text"] for row in second] != [row["text"] for row in first]
+    names = [{Path(row["audio_filepath"]).name for row in listed} for listed in (first, second)]
+    assert not names[0] & names[1]  # a name is part of the seed of its copies
 
 
 def test_a_recording_is_cut_at_the_pause_between_its_words():
