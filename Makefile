@@ -48,7 +48,7 @@ DEEPER := --set network.lstm_layers=3 --set learning_rate=1.2e-3 --set batches.b
 # connected speech and digits alone, aligns: its words are strung together with pauses for the second. The third learns
 # from two views of each utterance, and two more go on so from means, and two that hear noise. From a mean, one goes on
 # with a third LSTM layer, faster frames and many tempi, then with strings that are spelled without pauses, and from a
-# mean again without them.
+# mean again without them, the last with other draws of strings and copies.
 recognizer: $(INSTALLED)
 	$(BIN)/python examples/recordings.py --training build/prompts
 	$(BIN)/python examples/training_corpus.py --data $(DATA) --prompts build/prompts \
@@ -91,7 +91,18 @@ recognizer: $(INSTALLED)
 	$(TRAIN_TOGETHER) $(DEEPER) --init runs/of-both --input build/further build/cut --set seed=15 --set epochs=3 \
 		--output runs/tenth
 	$(BIN)/python examples/average_recognizers.py --shares 0.5,0.5 --output runs/averaged-last runs/of-both runs/tenth
-	$(BIN)/beamscribe lm --set distinct=true --input build/further --dev build/further --attach runs/averaged-last \
+	$(BIN)/python examples/word_strings.py --draw 1 --corpus build/corpus.jsonl --recognizer runs/averaged-last \
+		--output build/strings-anew
+	$(BIN)/beamscribe featurize --config configs/featurize-recognizer-anew.yaml --input build/strings-anew/manifest.jsonl \
+		--output build/anew
+	$(TRAIN_TOGETHER) $(DEEPER) --init runs/averaged-last --input build/anew build/cut --set seed=16 --set epochs=3 \
+		--output runs/eleventh
+	$(BIN)/python examples/average_recognizers.py --shares 0.5,0.5 --output runs/of-last runs/averaged-last runs/eleventh
+	$(TRAIN_TOGETHER) $(DEEPER) --set learning_rate=5.0e-4 --init runs/of-last --input build/cut build/close-shards \
+		--set seed=17 --set epochs=1 --output runs/twelfth
+	$(BIN)/python examples/average_recognizers.py --shares 0.6,0.2,0.2 --output runs/of-three-last \
+		runs/averaged-last runs/eleventh runs/twelfth
+	$(BIN)/beamscribe lm --set distinct=true --input build/further --dev build/further --attach runs/of-three-last \
 		--output runs/with-words
 	$(BIN)/beamscribe tune --set beam_size=50 --set balance=corpus --set 'lm_weights=[1.25,1.5]' \
 		--set 'word_scores=[0.0,0.5]' --set 'prior_weights=[0.3,0.4]' --set 'vocal_tracts=[0.9,1.0,1.1]' \
