@@ -94,7 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def compose(rows: list[dict[str, Any]], recognizer: Recognizer, draw: int = 0) -> list[tuple[str, str, list[Piece]]]:
+def compose(rows: list[dict[str, Any]], recognizer: Recognizer, draw: int) -> list[tuple[str, str, list[Piece]]]:
     """Return (name, speaker, pieces) of every string that is made of ``rows``; the same ones for the same ``draw``."""
     drawn = f"-{draw}" if draw else ""
     strings: list[tuple[str, str, list[Piece]]] = []

@@ -36,7 +36,7 @@ def test_every_weight_is_the_mean_by_shares(two, tmp_path):
     one, other = (load_recognizer(path.read_bytes(), "part") for path in two)
     for name, weight in made.network.state_dict().items():
         wanted = 0.25 * one.network.state_dict()[name] + 0.75 * other.network.state_dict()[name]
-        torch.testing.assert_close(weight, wanted, rtol=1e-3, atol=1e-4)  # the file holds float16
+        torch.testing.assert_close(weight, wanted.half().float())  # the file holds float16
     assert (made.settings.decoder, made.settings.calibration) == (Greedy(), Calibration())
     assert made.settings.token_priors is None
     assert (made.settings.vocal_tracts, made.settings.tempo) == ((1.0,), 1.0)
