@@ -16,7 +16,6 @@ from typing import Any, BinaryIO, Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
@@ -24,7 +23,7 @@ from torch import Tensor
 
 from asr_model.config import Settings
 from asr_model.features import DType, from_bytes
-from asr_model.records import Example, from_table
+from asr_model.records import Example, from_table, row_groups
 from asr_model.text import Alphabet, normalize_text
 
 __all__ = [
@@ -194,9 +193,8 @@ def pad_features(arrays: Sequence[NDArray[np.floating]]) -> tuple[Tensor, Tensor
 
 def _row_groups(path: str, open_shard: OpenShard) -> Iterator[pa.Table]:
     try:
-        with open_shard(path) as file, pq.ParquetFile(file, page_checksum_verification=True) as shard:
-            for group in range(shard.num_row_groups):
-                yield shard.read_row_group(group)
+        with open_shard(path) as file:
+            yield from row_groups(file)
     except (OSError, pa.ArrowException) as error:
         raise ShardError(f"{path}: cannot be read, featurize it again: {error}") from error
 

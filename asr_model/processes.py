@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -71,6 +72,9 @@ def joined_processes() -> Iterator[Processes]:
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)
+    # DistributedDataParallel imports it. Once the group is made, its default arguments would keep that and its threads,
+    # and these abort the process if one still holds a tensor when the interpreter ends.
+    import_module("torch.distributed.nn")
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield Processes(dist.get_rank(), dist.get_world_size(), device)

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from operator import attrgetter
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, BinaryIO, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 __all__ = [
     "Example",
@@ -25,7 +26,9 @@ __all__ = [
     "Utterance",
     "Word",
     "from_table",
+    "read_columns",
     "read_stamp",
+    "row_groups",
     "schema",
     "to_table",
 ]
@@ -188,12 +191,18 @@ def to_table(record: type, rows: Sequence[Any], stamp: dict[str, Any]) -> pa.Tab
 
 def from_table(record: type[R], table: pa.Table) -> Iterator[R]:
     """Yield the rows of an Arrow table as records; columns that the class does not know are refused by it."""
-    hints = _hints(record)  # type: ignore[arg-type]
+    hints = _hints(record)
     makers = {name: make for name in table.column_names if (make := _cell_maker(hints.get(name)))}
     for row in table.to_pylist():
         for name, make in makers.items():
             row[name] = make(row[name])
         yield record(**row)
+
+
+def read_columns(file: BinaryIO, columns: Sequence[str]) -> pa.Table:
+    """Return some columns of a Parquet file, read and checked as by `row_groups`."""
+    with _opened(file) as parquet:
+        return parquet.read(columns, use_threads=False)
 
 
 def read_stamp(metadata: dict[bytes, bytes] | None, source: str) -> dict[str, Any]:
@@ -211,6 +220,24 @@ def read_stamp(metadata: dict[bytes, bytes] | None, source: str) -> dict[str, An
 
 
 @cache
+def row_groups(file: BinaryIO) -> Iterator[pa.Table]:
+    """Yield the row groups of a Parquet file, their checksums verified, in the caller's thread alone.
+
+    Arrow reads ahead in threads of its own unless told not to; one that still holds a Python file when the interpreter
+    ends aborts the process.
+
+    Raises:
+        OSError, pyarrow.ArrowException: the file cannot be read, or is no Parquet file.
+    """
+    with _opened(file) as parquet:
+        for number in range(parquet.num_row_groups):
+            yield parquet.read_row_group(number, use_threads=False)
+
+
+def _opened(file: BinaryIO) -> pq.ParquetFile:
+    return pq.ParquetFile(file, pre_buffer=False, page_checksum_verification=True)
+
+
 def _hints(record: type) -> dict[str, Any]:
     """Return the types of a record's fields, in their order."""
     return get_type_hints(record)

@@ -11,11 +11,11 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 import pipelines.io as io
 from asr_model.groups import group_order
+from asr_model.records import read_columns
 from asr_model.significance import CompareSettings, matched_pairs, paired_bootstrap, segment_differences
 from pipelines.audio_links import audio_folders, audio_link
 from pipelines.comparison_report import comparison_markdown, render_comparison
@@ -103,7 +103,7 @@ def _names(folders: Sequence[str]) -> list[str]:
 def _load(name: str, folder: str) -> System:
     summary = io.read_success(folder, "evaluate")
     with io.open_file(io.join(folder, "per_file.parquet")) as file:
-        rows = pq.read_table(file, columns=[*COLUMNS, *ERRORS])
+        rows = read_columns(file, [*COLUMNS, *ERRORS])
     errors = np.sum([rows[column].to_numpy() for column in ERRORS], axis=0, dtype=np.int64)
     return System(name, folder, summary, rows.drop_columns(ERRORS), np.atleast_1d(errors))
 

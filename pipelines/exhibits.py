@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import soundfile
 from numpy.typing import NDArray
 from PIL import Image
@@ -19,7 +18,7 @@ import pipelines.io as io
 from asr_model.audio import AudioError, decode, resample, select_channels
 from asr_model.examples import FeaturizeSettings
 from asr_model.features import from_bytes
-from asr_model.records import Example, from_table
+from asr_model.records import Example, from_table, row_groups
 
 __all__ = ["Exhibit", "choose_exhibits", "picture"]
 
@@ -85,10 +84,10 @@ def _choose(files: Sequence[str]) -> Iterator[Example]:
     """Yield up to NUM_EXHIBITS examples: of as many files as there are, and of each the same number."""
     spread = [files[i * len(files) // NUM_EXHIBITS] for i in range(NUM_EXHIBITS)] if files else []
     for path in dict.fromkeys(spread):
-        with io.open_file(path) as file, pq.ParquetFile(file) as parquet:
-            if not parquet.num_row_groups:
+        with io.open_file(path) as file:
+            group = next(row_groups(file), None)
+            if group is None:
                 continue
-            group = parquet.read_row_group(0)
             originals = [row for row, copy in enumerate(group["copy"].to_pylist()) if not copy]
             wanted = min(spread.count(path), len(originals))
             rows = [originals[i * len(originals) // wanted] for i in range(wanted)]

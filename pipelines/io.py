@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes, FileSystem
 from apache_beam.io.filesystems import FileSystems
 
-from asr_model.records import Failure, from_table, read_stamp
+from asr_model.records import Failure, from_table, read_stamp, row_groups
 
 __all__ = [
     "FAILURES_FILE",
@@ -200,9 +200,9 @@ def create_parquet(path: str) -> Iterator[Callable[[pa.Table], None]]:
 
 def read_rows(path: str, record: type) -> Iterator[Any]:
     """Yield the rows of a Parquet file as records, holding one row group in memory."""
-    with open_file(path) as file, pq.ParquetFile(file, page_checksum_verification=True) as parquet:
-        for group in range(parquet.num_row_groups):
-            yield from from_table(record, parquet.read_row_group(group))
+    with open_file(path) as file:
+        for group in row_groups(file):
+            yield from from_table(record, group)
 
 
 class TooManyFailuresError(RuntimeError):

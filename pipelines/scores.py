@@ -38,7 +38,7 @@ def write_part(folder: str, number: int, scores: pa.Table, failures: Sequence[Fa
     """Write the files of a part, whose ``scores`` are a table of `Score`."""
     with (
         io.create_file(part_path(folder, "scores", number, ".arrow")) as file,
-        pa.ipc.new_file(file, scores.schema) as writer,
+        pa.ipc.new_stream(file, scores.schema) as writer,
     ):
         writer.write_table(scores)
     write_csv(part_path(folder, "scores", number, ".csv"), scores)
@@ -68,7 +68,7 @@ def join_parquet(folder: str, parts: Sequence[int], stamp: dict[str, Any]) -> No
     ):
         for number in parts:
             with io.open_file(part_path(folder, "scores", number, ".arrow")) as source:
-                table = pa.ipc.open_file(source).read_all()
+                table = pa.ipc.open_stream(source).read_all()
             writer.write_table(table.cast(stamped))
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import pyarrow.parquet as pq
-
 import pipelines.io as io
-from asr_model.records import Failure
+from asr_model.records import Failure, read_columns
 from asr_model.text import normalize_text
 from pipelines.corpora import read_corpus
 from pipelines.rows import read_lines
@@ -38,7 +36,7 @@ def _raw_texts(source: str, split: str) -> Iterator[str]:
         for path in io.read_success(source, "featurize")["files"]:
             if path.startswith(f"{split}/"):
                 with io.open_file(io.join(source, path)) as file:
-                    rows = pq.read_table(file, columns=["copy", "text"]).to_pylist()
+                    rows = read_columns(file, ["copy", "text"]).to_pylist()
                 yield from (row["text"] for row in rows if not row["copy"])
     else:
         for row, _ in read_corpus(source):

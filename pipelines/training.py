@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -25,6 +24,7 @@ from asr_model.config import format_yaml, load_settings
 from asr_model.features import FeatureStamp, LogMel, Mfcc
 from asr_model.processes import joined_processes
 from asr_model.recognizer import Recognizer, RecognizerSettings, load_recognizer, recognizer_file
+from asr_model.records import read_columns
 from asr_model.text import Alphabet, normalize_text
 from asr_model.train import Corpus, TrainProgress, TrainSettings, train
 
@@ -156,7 +156,7 @@ def _texts(files: list[str]) -> dict[str, tuple[int, int]]:
     texts: dict[str, tuple[int, int]] = {}
     for path in files:
         with _naming(path), io.open_file(path) as file:
-            table = pq.read_table(file, columns=["text", "num_frames"], page_checksum_verification=True)
+            table = read_columns(file, ["text", "num_frames"])
         counts = table.group_by("text").aggregate([("num_frames", "sum"), ("num_frames", "count")])
         for text, frames, rows in zip(*(counts[name].to_pylist() for name in COUNTS), strict=True):
             before = texts.get(normalize_text(text), (0, 0))

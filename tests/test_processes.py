@@ -10,10 +10,11 @@ import torch
 from asr_model.processes import Processes, joined_processes
 
 TOGETHER = """
+from pathlib import Path
 import torch
 from asr_model.processes import joined_processes
-torch.set_num_threads(1)
-with joined_processes() as processes:
+
+def check(processes):
     assert processes.count == 2
     number = processes.number
     assert processes.sum(torch.tensor([1.0, number])).tolist() == [2.0, 1.0]
@@ -25,6 +26,16 @@ with joined_processes() as processes:
         shared(torch.tensor([[1.0, 0.0]])).sum().backward()
     shared(torch.tensor([[0.0, 1.0 + number]])).sum().backward()
     assert layer.weight.grad.tolist() == [[1.0, 1.5]], layer.weight.grad
+
+def group_threads():
+    names = [file.read_text() for file in Path("/proc/self/task").glob("*/comm")]
+    return [name for name in names if "gloo" in name]
+
+torch.set_num_threads(1)
+with joined_processes() as processes:
+    check(processes)
+    assert group_threads()
+assert not group_threads()
 """
 
 

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from io import BytesIO
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -51,6 +54,32 @@ def test_rows_come_back_from_a_file_as_they_were(record):
     empty = dataclasses.replace(row, segments=[], words=[]) if record is Transcript else row
     table = through_parquet(to_table(record, [row, empty], {"a": 1}))
     assert list(from_table(record, table)) == [row, empty]
+
+
+READING = """
+import sys
+from pathlib import Path
+from asr_model.records import read_columns, row_groups
+
+def threads():
+    return sorted(task.name for task in Path("/proc/self/task").iterdir())
+
+before = threads()
+for read in (lambda file: list(row_groups(file))[0], lambda file: read_columns(file, ["text", "num_frames"])):
+    with open(sys.argv[1], "rb") as file:
+        assert read(file)["text"].to_pylist() == ["Hé"] * 3
+assert threads() == before, "Arrow's threads hold a file that nobody waits for"
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="a process's threads are seen in Linux's /proc")
+def test_files_are_read_in_the_callers_thread_alone(tmp_path):
+    pq.write_table(to_table(Example, [ROWS[Example]] * 3, {}), tmp_path / "rows.parquet")
+    command = [sys.executable, "-c", READING, str(tmp_path / "rows.parquet")]
+    done = subprocess.run(
+        command, cwd=Path(__file__).parents[1], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("record", ROWS)
