@@ -63,6 +63,9 @@ class Beam(Settings):
     """Times the language model's log-probability (to base 10)."""
     word_score: float = 2.0
     """Added for every word; higher writes more and shorter words."""
+    letter_score: float = Field(default=0.0, ge=0)
+    """Added besides for a letter after a letter, where the language model has seen the two: names are spelled so, and a
+    letter pays the price of a word for the sound of a fraction of one."""
     prior_weight: float = Field(default=0.0, ge=0)
     """Times the logarithm of a token's prior, taken off its log-probability; higher writes more letters."""
 
@@ -211,6 +214,8 @@ def _closed_search(settings: Beam, alphabet: Alphabet, language_model: LanguageM
             "decoder.kind: beam needs a recognizer that carries a language model, and this one has none "
             "(wanted: greedy, open_beam, or `beamscribe lm --attach`)"
         )
+    if settings.letter_score and not settings.lm_weight:
+        raise SettingsError("decoder.letter_score: wanted a lm_weight above 0, it acts through the language model")
     words = spellable(language_model, alphabet)
     if not words or " " not in alphabet.characters:
         found = "".join(alphabet.characters)
@@ -233,6 +238,8 @@ def _flashlight(settings: Beam, alphabet: Alphabet, language_model: LanguageMode
     """Return torchaudio's decoder; tokens go by their numbers, for it reads words and spellings from a file."""
     from torchaudio.models.decoder import ctc_decoder
 
+    if settings.letter_score:  # flashlight adds to every word alike: the others pay it back
+        language_model = language_model.lowered(settings.letter_score / settings.lm_weight, _is_spelled)
     spellings = (" ".join(map(str, [*alphabet.encode(word), space])) for word in words)
     with language_model.as_file() as model, tempfile.TemporaryDirectory() as folder:
         lexicon = Path(folder, "lexicon.txt")
@@ -246,9 +253,13 @@ def _flashlight(settings: Beam, alphabet: Alphabet, language_model: LanguageMode
             beam_size=settings.beam_size,
             beam_threshold=settings.beam_threshold,
             lm_weight=settings.lm_weight,
-            word_score=settings.word_score,
+            word_score=settings.word_score + settings.letter_score,
             log_add=True,
         )
+
+
+def _is_spelled(ngram: Sequence[str]) -> bool:
+    return [len(word) for word in ngram[-2:]] == [1, 1]
 
 
 def spellable(language_model: LanguageModel, alphabet: Alphabet) -> list[str]:

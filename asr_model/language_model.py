@@ -9,7 +9,7 @@ import gzip
 import os
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -101,6 +101,20 @@ class LanguageModel:
         """Return the score of the text's end in ``state``."""
         score: float = self._model.finish(state)[1]
         return score
+
+    def lowered(self, by: float, is_spared: Callable[[Sequence[str]], bool]) -> LanguageModel:
+        """Return one whose words score less ``by`` that much, but those that end an n-gram which ``is_spared``.
+
+        For search: these scores are no probabilities.
+        """
+        lines = []
+        for line in gzip.decompress(self.data).decode().splitlines():
+            score, tab, rest = line.partition("\t")
+            ngram = rest.partition("\t")[0].split(" ")
+            if tab and ngram[-1] not in (BEGIN, END, UNKNOWN) and not is_spared(ngram):
+                line = f"{float(score) - by:.6f}\t{rest}"
+            lines.append(f"{line}\n")
+        return LanguageModel(gzip.compress("".join(lines).encode(), mtime=0))
 
     @contextmanager
     def as_file(self) -> Iterator[str]:

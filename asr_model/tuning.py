@@ -36,6 +36,8 @@ class TuneSettings(Settings):
     """Of ``open_beam``."""
     lm_weights: tuple[float, ...] = Field(default=(0.25, 0.5, 0.75, 1.0, 1.5, 2.0), min_length=1)
     word_scores: tuple[float, ...] = Field(default=(-1.0, 0.0, 1.0, 2.0, 3.0, 4.0), min_length=1)
+    letter_scores: tuple[float, ...] = Field(default=(0.0,), min_length=1)
+    """Of ``beam``; ``[0.0, 2.0]`` may help where letters are spelled."""
     prior_weights: tuple[float, ...] = Field(default=(0.0, 0.3), min_length=1)
     vocal_tracts: VocalTracts | None = None
     """Of the speakers that each utterance is heard as; None: the recognizer's own. ``[0.9, 1.0, 1.1]`` may help."""
@@ -119,6 +121,7 @@ def _decoders(settings: TuneSettings) -> Iterator[DecoderSettings]:
             "prior_weight": prior_weight,
         }
         if settings.kind == "beam":
-            yield Beam(beam_threshold=settings.beam_threshold, **weights)
+            for letter_score in sorted(settings.letter_scores):
+                yield Beam(beam_threshold=settings.beam_threshold, letter_score=letter_score, **weights)
         else:
             yield OpenBeam(unknown_score=settings.unknown_score, **weights)

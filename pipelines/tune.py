@@ -109,10 +109,11 @@ def _num_words(tried: Tried) -> int:
 
 
 def _show(tried: Sequence[Tried], settings: TuneSettings, tempo: float) -> None:
-    """Print the word error rates, a row for both weights of probabilities and a column for each word_score."""
+    """Print the word error rates, a row for all other weights and a column for each word_score."""
     best = best_of(tried)
-    table = Table("prior_weight", "lm_weight", *(f"word_score {score:g}" for score in sorted(settings.word_scores)))
-    rows: dict[tuple[float, float], list[str]] = {}
+    others = ("prior_weight", "lm_weight", "letter_score")
+    table = Table(*others, *(f"word_score {score:g}" for score in sorted(settings.word_scores)))
+    rows: dict[tuple[float, ...], list[str]] = {}
     for one in tried:
         text = "undefined" if one.wer is None else f"{one.wer:.2%}"
         if isinstance(one.decoder, Greedy):
@@ -120,7 +121,7 @@ def _show(tried: Sequence[Tried], settings: TuneSettings, tempo: float) -> None:
             heard = f" at tempo {tempo:g}" if settings.tempi else ""
             table.title = f"word error rate on {_num_words(one)} words{heard}{mean}; greedy {text}; * is the best"
         else:
-            row = rows.setdefault((one.decoder.prior_weight, one.decoder.lm_weight), [])
+            row = rows.setdefault(tuple(getattr(one.decoder, name, 0.0) for name in others), [])
             row.append(f"{text} *" if one is best else text)
     for weights, cells in rows.items():
         table.add_row(*(f"{weight:g}" for weight in weights), *cells)

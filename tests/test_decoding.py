@@ -74,6 +74,26 @@ def test_the_beam_finds_the_text_that_the_sum_over_all_paths_prefers(model, seed
         assert found.text == best
 
 
+@pytest.mark.parametrize("seed", range(30))
+def test_a_letter_after_a_letter_has_a_score_of_its_own(model, seed):
+    log_probs = random_log_probs(7, seed)
+    scores = {}
+    for text, score in PrefixBeam(ALPHABET, 5000, model, WIDE.lm_weight, WIDE.word_score, closed=True).search(
+        log_probs
+    ):
+        pairs = itertools.pairwise(text.split())
+        scores[text] = score + 2.0 * sum(pair in {("a", "b"), ("b", "a")} for pair in pairs)
+    best, second = sorted(scores, key=scores.__getitem__, reverse=True)[:2]
+    found = build_decoder(WIDE.model_copy(update={"letter_score": 2.0}), ALPHABET, model)(log_probs)
+    if scores[best] - scores[second] > 1e-3:
+        assert found.text == best
+
+
+def test_a_letter_score_without_a_weight_of_the_language_model_is_refused(model):
+    with pytest.raises(SettingsError, match="letter_score"):
+        build_decoder(Beam(letter_score=1.0, lm_weight=0.0), ALPHABET, model)
+
+
 def test_the_last_word_is_kept_without_anything_after_it(model):
     decode = build_decoder(Beam(), ALPHABET, model)
     assert decode(path_log_probs([2, 0, 1, 3])).text == "a b"

@@ -27,6 +27,14 @@ def test_it_comes_back_from_its_bytes_which_are_gzipped_arpa(model):
     assert measure_perplexity(again, TEXTS) == measure_perplexity(model, TEXTS)
 
 
+def test_a_lowered_one_has_lower_scores_but_for_what_is_spared(model):
+    lowered = model.lowered(0.5, lambda ngram: list(ngram[-2:]) == ["enter", "six"])
+    assert lowered.words == model.words
+    for text, less in (("six", 0.5), ("enter six", 0.5), ("rub out six", 1.5), ("enter six two", 1.0)):
+        before, after = (measure_perplexity(one, [text]).log10 for one in (model, lowered))
+        assert before - after == pytest.approx(less, abs=1e-4), text
+
+
 def test_loading_says_nothing(model, capfd):
     LanguageModel(model.data)
     assert capfd.readouterr() == ("", "")

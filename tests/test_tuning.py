@@ -44,6 +44,14 @@ def test_every_decoder_is_tried_and_the_one_of_fewest_errors_is_best(recognizer)
     assert best.wer == 0
 
 
+def test_letter_scores_are_tried_each(recognizer):
+    settings = SETTINGS.model_copy(update={"letter_scores": (2.0, 0.0)})
+    tried = try_decoders(recognizer, [doubtful("ab c", recognizer.settings.alphabet)], ["ab c"], [""], settings)
+    assert [(one.decoder.lm_weight, one.decoder.letter_score) for one in tried[1:]] == [
+        *((0.5, 0.0), (0.5, 2.0), (1.0, 0.0), (1.0, 2.0)),
+    ]
+
+
 def test_groups_count_alike_however_many_words_they_have(recognizer):
     log_probs = [doubtful(text, recognizer.settings.alphabet) for text in TEXTS]
     greedy = try_decoders(recognizer, log_probs, TEXTS, ["one", "one", "one", "two"], SETTINGS)[0]
