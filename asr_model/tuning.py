@@ -37,7 +37,7 @@ class TuneSettings(Settings):
     lm_weights: tuple[float, ...] = Field(default=(0.25, 0.5, 0.75, 1.0, 1.5, 2.0), min_length=1)
     word_scores: tuple[float, ...] = Field(default=(-1.0, 0.0, 1.0, 2.0, 3.0, 4.0), min_length=1)
     letter_scores: tuple[float, ...] = Field(default=(0.0,), min_length=1)
-    """Of ``beam``; ``[0.0, 2.0]`` may help where letters are spelled."""
+    """Of ``beam``; ``[0.0, 1.5]`` may help where letters are spelled."""
     prior_weights: tuple[float, ...] = Field(default=(0.0, 0.3), min_length=1)
     vocal_tracts: VocalTracts | None = None
     """Of the speakers that each utterance is heard as; None: the recognizer's own. ``[0.9, 1.0, 1.1]`` may help."""
