@@ -104,7 +104,7 @@ recognizer: $(INSTALLED)
 		runs/averaged-last runs/eleventh runs/twelfth
 	$(BIN)/beamscribe lm --set distinct=true --input build/further --dev build/further --attach runs/of-three-last \
 		--output runs/with-words
-	$(BIN)/beamscribe tune --set beam_size=50 --set balance=corpus --set 'lm_weights=[1.25,1.5]' \
+	$(BIN)/beamscribe tune --set beam_size=150 --set balance=corpus --set 'lm_weights=[1.25,1.5]' \
 		--set 'word_scores=[0.0,0.5]' --set 'letter_scores=[0.0,1.5]' --set 'prior_weights=[0.3,0.4]' \
 		--set 'vocal_tracts=[0.9,1.0,1.1]' --set 'tempi=[0.85,0.92,1.0]' --recognizer runs/with-words \
 		--input build/further --output runs/recognizer
