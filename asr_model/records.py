@@ -191,7 +191,7 @@ def to_table(record: type, rows: Sequence[Any], stamp: dict[str, Any]) -> pa.Tab
 
 def from_table(record: type[R], table: pa.Table) -> Iterator[R]:
     """Yield the rows of an Arrow table as records; columns that the class does not know are refused by it."""
-    hints = _hints(record)
+    hints = _hints(record)  # type: ignore[arg-type]
     makers = {name: make for name in table.column_names if (make := _cell_maker(hints.get(name)))}
     for row in table.to_pylist():
         for name, make in makers.items():
@@ -219,7 +219,6 @@ def read_stamp(metadata: dict[bytes, bytes] | None, source: str) -> dict[str, An
     return stamp
 
 
-@cache
 def row_groups(file: BinaryIO) -> Iterator[pa.Table]:
     """Yield the row groups of a Parquet file, their checksums verified, in the caller's thread alone.
 
@@ -238,6 +237,7 @@ def _opened(file: BinaryIO) -> pq.ParquetFile:
     return pq.ParquetFile(file, pre_buffer=False, page_checksum_verification=True)
 
 
+@cache
 def _hints(record: type) -> dict[str, Any]:
     """Return the types of a record's fields, in their order."""
     return get_type_hints(record)

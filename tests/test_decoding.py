@@ -77,10 +77,9 @@ def test_the_beam_finds_the_text_that_the_sum_over_all_paths_prefers(model, seed
 @pytest.mark.parametrize("seed", range(30))
 def test_a_letter_after_a_letter_has_a_score_of_its_own(model, seed):
     log_probs = random_log_probs(7, seed)
+    reference = PrefixBeam(ALPHABET, 5000, model, WIDE.lm_weight, WIDE.word_score, closed=True)
     scores = {}
-    for text, score in PrefixBeam(ALPHABET, 5000, model, WIDE.lm_weight, WIDE.word_score, closed=True).search(
-        log_probs
-    ):
+    for text, score in reference.search(log_probs):
         pairs = itertools.pairwise(text.split())
         scores[text] = score + 2.0 * sum(pair in {("a", "b"), ("b", "a")} for pair in pairs)
     best, second = sorted(scores, key=scores.__getitem__, reverse=True)[:2]

@@ -20,6 +20,7 @@ from asr_model.records import (
     Word,
     from_table,
     read_stamp,
+    row_groups,
     schema,
     to_table,
 )
@@ -54,6 +55,13 @@ def test_rows_come_back_from_a_file_as_they_were(record):
     empty = dataclasses.replace(row, segments=[], words=[]) if record is Transcript else row
     table = through_parquet(to_table(record, [row, empty], {"a": 1}))
     assert list(from_table(record, table)) == [row, empty]
+
+
+def test_row_groups_are_read_anew_each_time(tmp_path):
+    pq.write_table(to_table(Example, [ROWS[Example]] * 3, {}), tmp_path / "rows.parquet", row_group_size=2)
+    with (tmp_path / "rows.parquet").open("rb") as file:
+        for _ in range(2):
+            assert [group.num_rows for group in row_groups(file)] == [2, 1]
 
 
 READING = """
