@@ -150,8 +150,7 @@ def write_file(path: str, data: bytes) -> None:
 def write_lines(path: str, lines: Iterable[str]) -> None:
     """Write lines, one at a time, into a file that is whole or absent."""
     with create_file(path) as file:
-        for line in lines:
-            file.write(line.encode() + b"\n")
+        file.writelines(line.encode() + b"\n" for line in lines)
 
 
 def delete(paths: Iterable[str]) -> None:
@@ -262,6 +261,7 @@ def claim_folder(folder: str, claim: dict[str, Any], overwrite: bool) -> None:
         InputError: the folder holds another run or other files, and ``overwrite`` is not set.
     """
     path = join(folder, RUN_FILE)
+    delete(found for found, _ in list_folder(folder, f".{RUN_FILE}.*.tmp"))  # of a run killed as it began
     if exists(path):
         theirs = read_json(path)
         if theirs != claim and not overwrite:

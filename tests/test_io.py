@@ -89,6 +89,12 @@ def test_a_folder_with_somebodys_files_is_refused(tmp_path):
         io.claim_folder(str(tmp_path), {"verb": "featurize"}, overwrite=False)
 
 
+def test_a_run_that_was_killed_as_it_began_is_begun_again(tmp_path):
+    (tmp_path / f".{io.RUN_FILE}.1.tmp").write_text("{")
+    io.claim_folder(str(tmp_path), {"verb": "featurize"}, overwrite=False)
+    assert [path.name for path in tmp_path.iterdir()] == [io.RUN_FILE]
+
+
 def test_only_a_finished_folder_of_the_right_verb_is_read(tmp_path):
     with pytest.raises(io.InputError, match="did that job finish"):
         io.read_success(str(tmp_path), "transcribe")
