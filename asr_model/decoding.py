@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from torch import Tensor
 
 from asr_model import alignment
 from asr_model.alignment import SpokenWord, align, best_path, spoken_words
 from asr_model.calibration import Calibration
-from asr_model.config import Settings, SettingsError
+from asr_model.config import Settings, SettingsError, load_settings
 from asr_model.language_model import LanguageModel
 from asr_model.prefix_beam import PrefixBeam
 from asr_model.text import BLANK, Alphabet
@@ -87,8 +87,12 @@ class OpenBeam(Settings):
 
 
 class Tuned(Settings):
-    """The decoder that the recognizer was given when it was tuned: greedy where it carries no language model."""
+    """The decoder that the recognizer was given when it was tuned: greedy where it carries no language model.
 
+    Other settings are those of that decoder, and go before what it was given.
+    """
+
+    model_config = ConfigDict(extra="allow")
     kind: Literal["recognizer"] = "recognizer"
 
 
@@ -103,9 +107,12 @@ def choose(asked: DecoderChoice, carried: DecoderSettings) -> DecoderSettings:
 
     >>> choose(Beam(beam_size=8), Beam(lm_weight=0.5)).lm_weight
     0.5
+
+    Raises:
+        SettingsError: the carried decoder is asked for with settings that it has none of.
     """
     if isinstance(asked, Tuned):
-        return carried
+        asked = load_settings(type(carried), asked.model_extra or {}, f"decoder ({carried.kind}, the recognizer's)")
     if type(asked) is type(carried):
         return carried.model_copy(update={name: getattr(asked, name) for name in asked.model_fields_set})
     return asked

@@ -86,6 +86,8 @@ def load_whisper(folder: str, asked: DecoderChoice) -> Whisper:
         raise SettingsError(f"--recognizer {WHISPER}{folder}: not installed; it is in the extra beamscribe[whisper]")
     if not isinstance(asked, Tuned | Greedy):
         raise SettingsError(f"decoder.kind: {asked.kind} is none of Whisper's; wanted recognizer (beam of 5) or greedy")
+    if asked.model_extra:
+        raise SettingsError(f"decoder.{next(iter(asked.model_extra))}: Whisper's decoder has no settings")
     files = sorted(path for path in Path(folder).glob("*") if path.is_file())
     if not any(path.name == "model.bin" for path in files):
         raise RecognizerError(f"{folder}: no Whisper model in CTranslate2's format (no model.bin)")

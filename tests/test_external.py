@@ -89,6 +89,11 @@ def test_a_folder_without_a_model_is_refused(folder):
         load_whisper(str(folder), Tuned())
 
 
+def test_its_decoder_has_no_settings(folder):
+    with pytest.raises(SettingsError, match=r"decoder\.beam_size"):
+        load_whisper(str(folder), Tuned(beam_size=3))
+
+
 def test_without_the_extra_it_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setattr(asr_model.external.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(SettingsError, match=r"beamscribe\[whisper\]"):

@@ -12,7 +12,7 @@ from safetensors.torch import load, save
 
 from asr_model.calibration import Calibration
 from asr_model.conditioning import Conditioning, condition
-from asr_model.config import SettingsError
+from asr_model.config import SettingsError, load_settings
 from asr_model.decoding import Beam, Greedy, OpenBeam, Tuned
 from asr_model.language_model import LanguageModelSettings, train_language_model
 from asr_model.recognizer import (
@@ -24,6 +24,7 @@ from asr_model.recognizer import (
     save_recognizer,
 )
 from asr_model.tempo import change_tempo
+from asr_model.transcription import TranscribeSettings
 
 
 @pytest.fixture(scope="module")
@@ -278,6 +279,18 @@ def test_it_decodes_as_it_was_tuned_unless_asked_otherwise(with_words):
     assert [h.text for h in recognizer.with_decoder(Beam()).recognize(sounds(8))] == tuned
     assert [h.text for h in recognizer.with_decoder(OpenBeam()).recognize(sounds(8))] != tuned
     assert recognizer.with_decoder(Beam(beam_size=5)).settings.decoder == Beam(beam_size=5, lm_weight=0.5)
+
+
+def test_the_recognizer_s_own_decoder_takes_other_settings_without_its_kind(data, with_words):
+    asked = load_settings(TranscribeSettings, {"decoder": {"kind": "recognizer", "beam_size": 5}}, "file").decoder
+    assert load_recognizer(with_words, "file").with_decoder(asked).decoder == Beam(beam_size=5, lm_weight=0.5)
+    with pytest.raises(SettingsError, match=r"greedy, the recognizer's.*beam_size: unknown setting \(known: kind\)"):
+        load_recognizer(data, "file").with_decoder(asked)
+    asked = load_settings(
+        TranscribeSettings, {"decoder": {"kind": "recognizer", "beam_sice": 5, "lm_weight": "1"}}, "file"
+    ).decoder
+    with pytest.raises(SettingsError, match=r"(?s)lm_weight: found \"1\".*did you mean beam_size"):
+        load_recognizer(with_words, "file").with_decoder(asked)
 
 
 def test_beam_hypotheses_do_not_depend_on_the_batch(with_words):
