@@ -118,6 +118,8 @@ def converse(number: int, usable: list[Recording], prompts: list[Recording]) -> 
             words = [spoken["captcha", digit] for digit in order.choices(DIGITS, k=order.randint(3, 8))]
         else:
             words = [order.choice(readings)]
+            if set(normalize_text(words[0].text).split()) <= set(DIGITS):
+                kind = "digits"
         at = say(turns, 1, kind, at, words, order)
     return turns
 

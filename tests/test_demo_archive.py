@@ -64,6 +64,9 @@ def test_speech_is_where_the_reference_says_and_nowhere_else(demo):
 def test_every_turn_is_a_segment_of_its_call(demo):
     turns = [json.loads(line) for line in (demo / "turns.jsonl").read_text().splitlines()]
     assert {row["kind"] for row in turns} == {"prompt", "letters", "digits", "reading"}
+    for row in turns:
+        if row["channel"] == 1:  # who reads a number says digits, too
+            assert (row["kind"] == "digits") == (set(row["text"].split()) <= set(recordings.DIGITS))
     for row in references(demo):
         mine = [t for t in turns if (t["audio_filepath"], t["channel"]) == (row["audio_filepath"], row["channel"])]
         assert [turn["text"] for turn in mine] == [turn["text"] for turn in row["turns"]]
