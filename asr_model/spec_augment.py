@@ -1,4 +1,4 @@
-"""Features of a batch, changed anew in every epoch: tempo, vocal tract, noise, and masks over time and frequency.
+"""Features of a batch, changed anew in every epoch: pauses, tempo, vocal tract, noise, and masks over time and bands.
 
 Shapes: B batch, T frames, F features.
 """
@@ -13,7 +13,7 @@ from torchaudio.transforms import SpecAugment
 from asr_model.config import Settings
 from asr_model.layers import length_mask
 
-__all__ = ["SpecAugmentSettings", "add_noise", "spec_augment", "warp"]
+__all__ = ["SpecAugmentSettings", "add_margins", "add_noise", "spec_augment", "warp"]
 
 LOWEST_NOISE = -2.0
 """Level of a noise that is not heard, in standard deviations of the features."""
@@ -23,6 +23,10 @@ NOISE_DEVIATION = 0.2
 """Of a noise from its own level, from frame to frame and band to band."""
 NATS = 2.5
 """What a standard deviation of log energies is taken for: speech and its pauses differ by some four."""
+QUIET = 0.05
+"""Part of an utterance's frames that is quieter than its margins may begin to be."""
+DEPTH = 2.0
+"""A margin is up to this much quieter still: pauses of other recordings, and digital silence."""
 
 
 class SpecAugmentSettings(Settings):
@@ -41,6 +45,9 @@ class SpecAugmentSettings(Settings):
     max_noise: float | None = Field(default=None, gt=LOWEST_NOISE, le=2)
     """Every utterance gets a steady noise of a level up to this, 0 being the mean of its features: at 0.3, half of them
     hear some. For log energies that are normalized for each utterance."""
+    max_margin: int = Field(default=0, ge=0)
+    """Half of the utterances get up to this many frames of a pause before them and after them, so that less is learned
+    from where in a recording speech begins. For log energies that are normalized for each utterance."""
 
 
 def spec_augment(
@@ -51,6 +58,8 @@ def spec_augment(
     The views of an utterance differ in vocal tract, noise and masks, and share one tempo: their frames are of the same
     sounds.
     """
+    if settings.max_margin:
+        features, num_frames = add_margins(features, num_frames, settings.max_margin)
     features, num_frames = warp(features, num_frames, settings, views)
     if settings.max_noise is not None:
         features = add_noise(features, num_frames, settings.max_noise)
@@ -97,8 +106,31 @@ def add_noise(features: Tensor, num_frames: Tensor, highest: float) -> Tensor:
     level = LOWEST_NOISE + level * (highest - LOWEST_NOISE)
     across = torch.linspace(-NOISE_SLOPE, NOISE_SLOPE, bands, device=features.device)
     noise = level + (2 * slope - 1) * across + NOISE_DEVIATION * torch.randn_like(features)
-    noisy = torch.logaddexp(NATS * features, NATS * noise) / NATS
+    return _normalized(torch.logaddexp(NATS * features, NATS * noise) / NATS, num_frames)
+
+
+def add_margins(features: Tensor, num_frames: Tensor, longest: int) -> tuple[Tensor, Tensor]:
+    """Return normalized log energies (B, T', F) and their lengths, half of them between pauses of up to ``longest``.
+
+    A pause is as loud in every band as the utterance where it is quiet, or quieter by a draw.
+    """
+    size, frames, _ = features.shape
+    device = features.device
+    before, after = torch.randint(longest + 1, (2, size), device=device) * torch.randint(2, (size,), device=device)
+    lengths = num_frames + before + after
+    places = torch.arange(int(lengths.max()), device=device) - before[:, None]
+    spoken = ((places >= 0) & (places < num_frames[:, None]))[:, :, None]
+    inner = features.gather(1, places.clamp(0, frames - 1)[:, :, None].expand(-1, -1, features.shape[2]))
+    beyond = length_mask(num_frames, frames)[:, :, None] == 0
+    ranks = (QUIET * num_frames).long()[:, None, None].expand(-1, 1, features.shape[2])
+    quiet = features.masked_fill(beyond, torch.inf).sort(dim=1).values.gather(1, ranks)
+    pause = quiet - DEPTH * torch.rand(size, 1, 1, device=device) + NOISE_DEVIATION * torch.randn_like(inner)
+    return _normalized(torch.where(spoken, inner, pause), lengths), lengths
+
+
+def _normalized(features: Tensor, num_frames: Tensor) -> Tensor:
+    """Return features (B, T, F) of mean 0 and standard deviation 1 over the frames of each utterance, 0 beyond."""
     valid = length_mask(num_frames, features.shape[1])[:, :, None]
     count = num_frames[:, None, None]
-    noisy = (noisy - (noisy * valid).sum(dim=1, keepdim=True) / count) * valid
-    return noisy / (noisy.square().sum(dim=1, keepdim=True) / count).sqrt().clamp(min=1e-3)
+    centred = (features - (features * valid).sum(dim=1, keepdim=True) / count) * valid
+    return centred / (centred.square().sum(dim=1, keepdim=True) / count).sqrt().clamp(min=1e-3)

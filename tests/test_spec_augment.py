@@ -1,6 +1,6 @@
 import torch
 
-from asr_model.spec_augment import SpecAugmentSettings, add_noise, spec_augment, warp
+from asr_model.spec_augment import SpecAugmentSettings, add_margins, add_noise, spec_augment, warp
 
 OFF = SpecAugmentSettings(num_time_masks=0, num_frequency_masks=0, max_tempo_change=0, max_vocal_tract_change=0)
 
@@ -113,3 +113,36 @@ def test_two_views_hear_different_noises():
     settings = OFF.model_copy(update={"max_noise": 1.0})
     features, _ = spec_augment(torch.randn(4, 50, 8), torch.full((4,), 50), settings, views=2)
     assert (features[:4] - features[4:]).abs().mean() > 0.05
+
+
+def test_pauses_surround_an_utterance_and_its_frames_keep_their_order(monkeypatch):
+    monkeypatch.setattr("asr_model.spec_augment.NOISE_DEVIATION", 0.0)
+    torch.manual_seed(0)
+    lengths = torch.tensor([50, 13] * 20)
+    features = ramp(50, 4).expand(40, -1, -1).clone()
+    features[lengths == 13, 13:] = 9e9
+    padded, num_frames = add_margins(features, lengths, 30)
+    begun = []
+    for row, length, frames in zip(padded, lengths.tolist(), num_frames.tolist(), strict=True):
+        rises = row[:frames, 0].diff()
+        # Normalized, frames rise as evenly as before; a pause stays where it is, below the quietest but a few of them.
+        *_, start = (place for place in range(31) if rises[place : place + length - 1].gt(1e-3).sum() == length - 1)
+        speech = row[start : start + length]
+        torch.testing.assert_close(speech.diff(dim=0), speech.diff(dim=0)[:1].expand(length - 1, -1), atol=1e-4, rtol=0)
+        pause = torch.cat([row[:start], row[start + length : frames]])
+        assert len(pause) <= 60
+        assert (pause == pause[:1]).all()
+        assert (pause <= speech[length // 20]).all()
+        assert row[frames:].eq(0).all()
+        torch.testing.assert_close(row[:frames].mean(dim=0), torch.zeros(4), atol=1e-4, rtol=0)
+        begun.append(start)
+    assert min(begun) < 5
+    assert max(begun) > 25
+
+
+def test_two_views_hear_the_same_pauses():
+    torch.manual_seed(0)
+    settings = OFF.model_copy(update={"max_margin": 20})
+    features, num_frames = spec_augment(torch.randn(4, 50, 8), torch.full((4,), 50), settings, views=2)
+    assert torch.equal(features[:4], features[4:])
+    assert len(set(num_frames[:4].tolist())) > 1
