@@ -261,19 +261,18 @@ def claim_folder(folder: str, claim: dict[str, Any], overwrite: bool) -> None:
         InputError: the folder holds another run or other files, and ``overwrite`` is not set.
     """
     path = join(folder, RUN_FILE)
-    delete(found for found, _ in list_folder(folder, f".{RUN_FILE}.*.tmp"))  # of a run killed as it began
     if exists(path):
         theirs = read_json(path)
         if theirs != claim and not overwrite:
             differing = sorted(name for name in theirs.keys() | claim.keys() if theirs.get(name) != claim.get(name))
-            raise InputError(
-                f"{folder}: holds the output of another run (differing: {', '.join(differing)}); "
-                "name another folder, or pass --overwrite"
-            )
+            message = f"{folder}: holds the output of another run (differing: {', '.join(differing)}); "
+            raise InputError(message + "name another folder, or pass --overwrite")
         # Of the same run what is done stays, but not the temporary file of a writer that was killed.
         delete(found for found, _ in list_folder(folder, "**.tmp" if theirs == claim else "**"))
-    elif list_folder(folder, "*") and not overwrite:
-        raise InputError(f"{folder}: is not empty and no output of {claim['verb']}; name another folder")
+    else:
+        delete(found for found, _ in list_folder(folder, f".{RUN_FILE}.*.tmp"))  # of a run killed as it began
+        if not overwrite and list_folder(folder, "*"):
+            raise InputError(f"{folder}: is not empty and no output of {claim['verb']}; name another folder")
     delete([join(folder, SUCCESS_FILE)])
     write_json(path, claim)
 
