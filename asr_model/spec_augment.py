@@ -55,8 +55,8 @@ def spec_augment(
 ) -> tuple[Tensor, Tensor]:
     """Return warped and masked features (views · B, T', F) and their lengths; draws from torch's global generator.
 
-    The views of an utterance differ in vocal tract, noise and masks, and share one tempo: their frames are of the same
-    sounds.
+    The views of an utterance differ in vocal tract, noise and masks, and share one tempo and its pauses: their frames
+    are of the same sounds.
     """
     if settings.max_margin:
         features, num_frames = add_margins(features, num_frames, settings.max_margin)
@@ -114,15 +114,15 @@ def add_margins(features: Tensor, num_frames: Tensor, longest: int) -> tuple[Ten
 
     A pause is as loud in every band as the utterance where it is quiet, or quieter by a draw.
     """
-    size, frames, _ = features.shape
+    size, frames, bands = features.shape
     device = features.device
     before, after = torch.randint(longest + 1, (2, size), device=device) * torch.randint(2, (size,), device=device)
     lengths = num_frames + before + after
     places = torch.arange(int(lengths.max()), device=device) - before[:, None]
     spoken = ((places >= 0) & (places < num_frames[:, None]))[:, :, None]
-    inner = features.gather(1, places.clamp(0, frames - 1)[:, :, None].expand(-1, -1, features.shape[2]))
+    inner = features.gather(1, places.clamp(0, frames - 1)[:, :, None].expand(-1, -1, bands))
     beyond = length_mask(num_frames, frames)[:, :, None] == 0
-    ranks = (QUIET * num_frames).long()[:, None, None].expand(-1, 1, features.shape[2])
+    ranks = (QUIET * num_frames).long()[:, None, None].expand(-1, 1, bands)
     quiet = features.masked_fill(beyond, torch.inf).sort(dim=1).values.gather(1, ranks)
     pause = quiet - DEPTH * torch.rand(size, 1, 1, device=device) + NOISE_DEVIATION * torch.randn_like(inner)
     return _normalized(torch.where(spoken, inner, pause), lengths), lengths
