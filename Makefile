@@ -39,75 +39,46 @@ format: $(INSTALLED)
 bench: $(INSTALLED)
 	for file in benchmarks/*.py; do echo "$$file"; $(BIN)/python $$file || exit 1; done
 
-TRAIN_TOGETHER := $(BIN)/torchrun --nproc_per_node=2 -m pipelines train --config configs/train-recognizer-further.yaml \
-	--set learning_rate=8.0e-4 --set batches.batch_frames=3000 --set batches_per_step=2
-DEEPER := --set network.lstm_layers=3 --set learning_rate=1.2e-3 --set batches.batch_frames=3800 \
-	--set spec_augment.max_tempo_change=0.3
+TRAIN := $(BIN)/torchrun --nproc_per_node=2 -m pipelines train
+FEATURIZE := $(BIN)/beamscribe featurize --config configs/featurize-recognizer.yaml
 
-# A recognizer like examples/recognizer, from folders of speech of the form of DATA; a night on two cores. A first one, of
-# connected speech and digits alone, aligns: its words are strung together with pauses for the second. The third learns
-# from two views of each utterance, and two more go on so from means, and two that hear noise. From a mean, one goes on
-# with a third LSTM layer, faster frames and many tempi, then with strings that are spelled without pauses, and from a
-# mean again without them, the last with other draws of strings and copies.
-recognizer: $(INSTALLED)
-	$(BIN)/python examples/recordings.py --training build/prompts
-	$(BIN)/python examples/training_corpus.py --data $(DATA) --prompts build/prompts \
-		--leave-out speechocean762 --output build/first.jsonl
-	$(BIN)/python examples/training_corpus.py --data $(DATA) --prompts build/prompts --output build/corpus.jsonl
-	$(BIN)/beamscribe featurize --config configs/featurize-recognizer.yaml --input build/first.jsonl --output build/first
-	$(BIN)/beamscribe train --config configs/train-recognizer.yaml --input build/first --output runs/first
-	$(BIN)/python examples/word_strings.py --corpus build/corpus.jsonl --recognizer runs/first --output build/strings
-	$(BIN)/beamscribe featurize --config configs/featurize-recognizer.yaml --input build/strings/manifest.jsonl \
-		--output build/shards
-	$(BIN)/beamscribe train --config configs/train-recognizer.yaml --init runs/first --input build/shards \
-		--output runs/second
-	$(BIN)/beamscribe train --config configs/train-recognizer-further.yaml --init runs/second --input build/shards \
-		--output runs/third
-	$(BIN)/python examples/average_recognizers.py --shares 0.4,0.6 --output runs/averaged runs/second runs/third
-	$(BIN)/beamscribe train --config configs/train-recognizer-further.yaml --init runs/averaged --input build/shards \
-		--set seed=1 --set epochs=9 --set learning_rate=1.2e-3 --output runs/fourth
-	$(BIN)/python examples/average_recognizers.py --shares 0.4,0.6 --output runs/again-averaged runs/averaged runs/fourth
-	$(BIN)/beamscribe train --config configs/train-recognizer-further.yaml --init runs/again-averaged \
-		--input build/shards --set seed=3 --set epochs=2 --set learning_rate=5.0e-4 --output runs/fifth
-	$(BIN)/python examples/average_recognizers.py --shares 0.3,0.4,0.3 --output runs/of-three \
-		runs/averaged runs/fourth runs/fifth
-	$(TRAIN_TOGETHER) --init runs/of-three --input build/shards --set seed=11 --set epochs=4 \
-		--set spec_augment.max_noise=0.3 --output runs/sixth
-	$(BIN)/python examples/average_recognizers.py --shares 0.5,0.5 --output runs/half runs/of-three runs/sixth
-	$(TRAIN_TOGETHER) --init runs/half --input build/shards --set seed=12 --set epochs=3 --output runs/seventh
-	$(BIN)/python examples/average_recognizers.py --shares 0.3,0.7 --output runs/of-all runs/of-three runs/seventh
-	$(BIN)/beamscribe featurize --config configs/featurize-recognizer-further.yaml --input build/strings/manifest.jsonl \
-		--output build/further
-	$(TRAIN_TOGETHER) $(DEEPER) --init runs/of-all --input build/further --set seed=13 --set epochs=8 \
-		--output runs/eighth
-	$(BIN)/python examples/word_strings.py --close --corpus build/corpus.jsonl --recognizer runs/eighth \
-		--output build/close
-	$(BIN)/beamscribe featurize --config configs/featurize-recognizer-further.yaml --input build/close/manifest.jsonl \
-		--output build/close-shards
-	$(BIN)/beamscribe featurize --config configs/featurize-recognizer-cut.yaml --input build/first.jsonl --output build/cut
-	$(TRAIN_TOGETHER) $(DEEPER) --init runs/eighth --input build/further build/close-shards build/cut --set seed=14 \
-		--set epochs=2 --output runs/ninth
-	$(BIN)/python examples/average_recognizers.py --shares 0.35,0.65 --output runs/of-both runs/eighth runs/ninth
-	$(TRAIN_TOGETHER) $(DEEPER) --init runs/of-both --input build/further build/cut --set seed=15 --set epochs=3 \
-		--output runs/tenth
-	$(BIN)/python examples/average_recognizers.py --shares 0.5,0.5 --output runs/averaged-last runs/of-both runs/tenth
-	$(BIN)/python examples/word_strings.py --draw 1 --corpus build/corpus.jsonl --recognizer runs/averaged-last \
-		--output build/strings-anew
-	$(BIN)/beamscribe featurize --config configs/featurize-recognizer-anew.yaml --input build/strings-anew/manifest.jsonl \
-		--output build/anew
-	$(TRAIN_TOGETHER) $(DEEPER) --init runs/averaged-last --input build/anew build/cut --set seed=16 --set epochs=3 \
-		--output runs/eleventh
-	$(BIN)/python examples/average_recognizers.py --shares 0.5,0.5 --output runs/of-last runs/averaged-last runs/eleventh
-	$(TRAIN_TOGETHER) $(DEEPER) --set learning_rate=5.0e-4 --init runs/of-last --input build/cut build/close-shards \
-		--set seed=17 --set epochs=1 --output runs/twelfth
-	$(BIN)/python examples/average_recognizers.py --shares 0.6,0.2,0.2 --output runs/of-three-last \
-		runs/averaged-last runs/eleventh runs/twelfth
-	$(BIN)/beamscribe lm --set distinct=true --input build/further --dev build/further --attach runs/of-three-last \
-		--output runs/with-words
-	$(BIN)/beamscribe tune --set beam_size=150 --set balance=corpus --set 'lm_weights=[1.25,1.5]' \
-		--set 'word_scores=[0.0,0.5]' --set 'letter_scores=[0.0,1.5]' --set 'prior_weights=[0.3,0.4]' \
-		--set 'vocal_tracts=[0.9,1.0,1.1]' --set 'tempi=[0.85,0.92,1.0]' --recognizer runs/with-words \
-		--input build/further --output runs/recognizer
+# A recognizer like examples/recognizer, from folders of speech of the form of DATA, in five and a half hours on two
+# cores. What was stopped goes on where it stood. A first network, of connected speech and digits alone, aligns: its
+# words are strung together, with pauses and without, and a second one goes on from it with these and all other speech.
+recognizer: runs/recognizer/_SUCCESS
+
+build/prompts/manifest.jsonl: | $(INSTALLED)
+	$(BIN)/python examples/recordings.py --training $(@D)
+
+build/first.jsonl build/corpus.jsonl: build/prompts/manifest.jsonl
+	$(BIN)/python examples/training_corpus.py --data $(DATA) --prompts build/prompts --output $@ \
+		$(if $(findstring first,$@),--leave-out speechocean762)
+
+build/first/_SUCCESS: build/first.jsonl
+	$(FEATURIZE) --input $< --output $(@D)
+
+runs/first/_SUCCESS: build/first/_SUCCESS
+	$(TRAIN) --config configs/train-recognizer-first.yaml --input build/first --output $(@D)
+
+build/strings/manifest.jsonl build/close/manifest.jsonl: build/corpus.jsonl runs/first/_SUCCESS
+	$(BIN)/python examples/word_strings.py --corpus $< --recognizer runs/first --output $(@D) \
+		$(if $(findstring close,$@),--close)
+
+build/%-shards/_SUCCESS: build/%/manifest.jsonl
+	$(FEATURIZE) --input $< --output $(@D)
+
+runs/network/_SUCCESS: build/strings-shards/_SUCCESS build/close-shards/_SUCCESS
+	$(TRAIN) --config configs/train-recognizer.yaml --init runs/first --input $(^D) --output $(@D)
+
+runs/words/_SUCCESS: runs/network/_SUCCESS
+	$(BIN)/beamscribe lm --set distinct=true --input build/strings-shards --dev build/strings-shards \
+		--attach $(<D) --output $(@D)
+
+runs/recognizer/_SUCCESS: runs/words/_SUCCESS
+	$(BIN)/beamscribe tune --set beam_size=150 --set balance=corpus --set 'lm_weights=[1.0,1.5]' \
+		--set 'word_scores=[0.5]' --set 'letter_scores=[0.0,1.5]' --set 'prior_weights=[0.2,0.4]' \
+		--set 'vocal_tracts=[0.9,1.0,1.1]' --set 'tempi=[0.92,1.0]' --recognizer $(<D) \
+		--input build/strings-shards --output $(@D)
 
 clean:
 	rm -rf build .venv *.egg-info
