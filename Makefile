@@ -43,22 +43,23 @@ TRAIN := $(BIN)/torchrun --nproc_per_node=2 -m pipelines train
 FEATURIZE := $(BIN)/beamscribe featurize --config configs/featurize-recognizer.yaml
 
 # A recognizer like examples/recognizer, from folders of speech of the form of DATA, in five and a half hours on two
-# cores. What was stopped goes on where it stood. A first network, of connected speech and digits alone, aligns: its
-# words are strung together, with pauses and without, and a second one goes on from it with these and all other speech.
+# cores. What was stopped goes on where it stood; before other DATA, build and runs are to be removed. A first network,
+# of connected speech and digits alone, aligns: its words are strung together, with pauses and without, and a second one
+# goes on from it with these and all other speech.
 recognizer: runs/recognizer/_SUCCESS
 
 build/prompts/manifest.jsonl: | $(INSTALLED)
 	$(BIN)/python examples/recordings.py --training $(@D)
 
 build/first.jsonl build/corpus.jsonl: build/prompts/manifest.jsonl
-	$(BIN)/python examples/training_corpus.py --data $(DATA) --prompts build/prompts --output $@ \
+	$(BIN)/python examples/training_corpus.py --data $(DATA) --prompts $(<D) --output $@ \
 		$(if $(findstring first,$@),--leave-out speechocean762)
 
 build/first/_SUCCESS: build/first.jsonl
 	$(FEATURIZE) --input $< --output $(@D)
 
 runs/first/_SUCCESS: build/first/_SUCCESS
-	$(TRAIN) --config configs/train-recognizer-first.yaml --input build/first --output $(@D)
+	$(TRAIN) --config configs/train-recognizer-first.yaml --input $(<D) --output $(@D)
 
 build/strings/manifest.jsonl build/close/manifest.jsonl: build/corpus.jsonl runs/first/_SUCCESS
 	$(BIN)/python examples/word_strings.py --corpus $< --recognizer runs/first --output $(@D) \

@@ -128,6 +128,7 @@ def measured(settings: TrainSettings, alphabet: Alphabet, steps: Iterable[Step])
     torch.manual_seed(0)
     network = build_network(settings.network, FEATURES.features.num_features, alphabet.size)
     run, losses = RunState.begin(network, settings.weight_decay), Losses(network, settings.consistency)
+    alone = Processes.alone()
     loading, padded, remaining = 0.0, 0, iter(steps)
     started, processor_started = time.monotonic(), time.process_time()
     while True:
@@ -137,7 +138,7 @@ def measured(settings: TrainSettings, alphabet: Alphabet, steps: Iterable[Step])
         if step is None:
             break
         padded += sum(batch.features.shape[0] * batch.features.shape[1] for _, batch in step.batches)
-        take_step(run, losses, step, settings, 0.5, Processes.alone())
+        take_step(run, losses, step, settings, 0.5, alone)
     wall, processor = time.monotonic() - started, time.process_time() - processor_started
     seconds = run.frames / FEATURES.features.frames_per_second
     return seconds / wall, seconds / processor, loading / processor, 1 - run.frames / padded
